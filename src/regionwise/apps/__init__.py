@@ -1,0 +1,1 @@
+"""Adapters for people: the command line. Nothing imports them back."""

@@ -1,0 +1,98 @@
+"""``regionwise explain``: pictures in, overlays and maps out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regionwise.apps.progress import progress_bar
+from regionwise.apps.request import ExplainRequest
+
+
+def explain(  # noqa: PLR0913 - one parameter for each option
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help="Image files, folders of images, or quoted patterns such as 'pics/*.jpg'.",
+            show_default=False,
+        ),
+    ],
+    *,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="birds, torchvision:NAME, timm:NAME, or file.py:factory.",
+        ),
+    ] = "birds",
+    method: Annotated[
+        list[str],
+        typer.Option(
+            "--method",
+            help="A method, settings behind a colon: score-cam++:activation=mish. "
+            "May be repeated; [bold]regionwise methods[/bold] lists them.",
+        ),
+    ] = ["grad-cam", "score-cam++"],  # noqa: B006 - typer copies it
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="top-1, top-K, a class name, or its index.")
+    ] = "top-1",
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer", help="The layer to explain.", show_default="the last with a spatial map"
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
+        "regionwise-out"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")
+    ] = False,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time.")] = 8,
+    weights: Annotated[
+        str, typer.Option("--weights", help="pretrained, random, or a file with weights.")
+    ] = "pretrained",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            max=2**31 - 1,
+            help="For methods that draw numbers.",
+            show_default="each its own",
+        ),
+    ] = None,
+) -> None:
+    """Explain what a classifier sees in images.
+
+    Writes for each image a folder with an overlay (PNG) and the map (NPZ) of each
+    method, then one sheet with all at a glance, and a manifest of how it was made.
+    """
+    request = ExplainRequest(
+        images=tuple(images),
+        model=model,
+        methods=tuple(method),
+        target=target,
+        layer=layer,
+        out=out,
+        overwrite=overwrite,
+        device=device,
+        batch_size=batch_size,
+        weights=weights,
+        seed=seed,
+    )
+    try:
+        from regionwise.apps.explain_run import explain_images  # noqa: PLC0415 - loads torch
+
+        outcome = explain_images(request, progress_bar("Explaining"))
+    except KeyboardInterrupt:
+        left = f"what is in {str(out)!r} is whole, but has no manifest"
+        typer.echo(f"interrupted: {left if out.exists() else 'nothing was written'}", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(outcome.summary)
+    if outcome.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,127 @@
+"""``regionwise methods``: the cards, as a table, one in full, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from regionwise.attribution.catalog import methods as known
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from regionwise.registry import Card, Setting
+
+
+def methods(
+    name: Annotated[
+        str | None, typer.Argument(help="A method, to read its card in full.", show_default=False)
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the methods: where they are from, what they need, and what they cost.
+
+    F is a forward pass, B a backward pass to the layer, K the layer's number of channels.
+    """
+    cards = known.cards() if name is None else [known.card(name)]
+    if as_json:
+        typer.echo(json.dumps([card_record(card) for card in cards], indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console  # noqa: PLC0415 - help shall answer at once
+
+    console = Console(highlight=False)
+    console.print(_overview(cards) if name is None else _in_full(cards[0]))
+
+
+def card_record(card: Card) -> dict[str, Any]:
+    """Return a card as JSON can hold it."""
+    return {
+        "name": card.name,
+        "title": card.title,
+        "reference": card.reference,
+        "summary": card.summary,
+        "formula": card.formula,
+        "choice": card.choice,
+        "needs": sorted(card.needs),
+        "passes": card.passes,
+        "class_agnostic": card.class_agnostic,
+        "settings": {
+            setting.name: {
+                "default": setting.default,
+                "allowed": list(setting.allowed) if setting.allowed else setting.kind.__name__,
+                "run_only": setting.run_only,
+            }
+            for setting in card.settings().values()
+        },
+    }
+
+
+def _overview(cards: list[Card]) -> Table:
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("Method", no_wrap=True, style="bold")
+    table.add_column("Reference", style="dim")
+    for heading in ("Needs", "Passes", "Per class", "Settings"):
+        table.add_column(heading, overflow="fold")
+    for card in cards:
+        settings = ", ".join(_shortly(setting) for setting in card.settings().values())
+        row = (card.name, card.reference, _needs(card), card.passes, _per_class(card), settings)
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _in_full(card: Card) -> Table:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    entries = {
+        "method": card.name,
+        "title": card.title,
+        "": card.summary,
+        "formula": card.formula,
+        "reference": card.reference,
+        "choice": card.choice,
+        "needs": _needs(card),
+        "passes": card.passes,
+        "per class": _per_class(card),
+    }
+    settings = {f"  {name}": _at_length(setting) for name, setting in card.settings().items()}
+    for label, text in (entries | ({"settings": " "} if settings else {}) | settings).items():
+        if text:
+            table.add_row(label, Text(text.strip()))
+    return table
+
+
+def _needs(card: Card) -> str:
+    return ", ".join(sorted(card.needs)) or "nothing"
+
+
+def _per_class(card: Card) -> str:
+    return "no" if card.class_agnostic else "yes"
+
+
+def _shortly(setting: Setting) -> str:
+    return f"{setting.name}={_spelled(setting.default)}"
+
+
+def _at_length(setting: Setting) -> str:
+    if setting.allowed:
+        allowed = "one of " + ", ".join(str(value) for value in setting.allowed)
+    else:
+        kinds = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+        allowed = kinds.get(setting.kind.__name__, setting.kind.__name__)
+    note = "; changes how it runs, not the result" if setting.run_only else ""
+    return f"{_spelled(setting.default)} by default; {allowed}{note}"
+
+
+def _spelled(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

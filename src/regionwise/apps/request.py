@@ -1,0 +1,37 @@
+"""What the command line asked for, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainRequest:
+    """The arguments of ``regionwise explain``, unchecked.
+
+    Attributes:
+        images: files, folders and patterns.
+        model: what :func:`regionwise.load_model` takes.
+        methods: names with settings.
+        target: a target as text.
+        layer: the layer's name; ``None`` for the last with a spatial map.
+        out: folder for the results.
+        overwrite: whether ``out`` may hold something already.
+        device: where the network runs.
+        batch_size: images at a time.
+        weights: ``pretrained``, ``random`` or a file.
+        seed: for methods with a setting ``seed`` that was not given; ``None`` leaves theirs.
+    """
+
+    images: tuple[str, ...]
+    model: str = "birds"
+    methods: tuple[str, ...] = ("grad-cam", "score-cam++")
+    target: str = "top-1"
+    layer: str | None = None
+    out: Path = Path("regionwise-out")
+    overwrite: bool = False
+    device: str = "cpu"
+    batch_size: int = 8
+    weights: str = "pretrained"
+    seed: int | None = None

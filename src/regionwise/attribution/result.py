@@ -1,0 +1,173 @@
+"""An attribution: maps for a batch, and everything needed to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from regionwise.attribution.showing import as_html, known_pictures, panel_of, write_one
+from regionwise.errors import InputError
+from regionwise.evidence.masking import min_max, upsample
+from regionwise.shapes import Images, Maps, Scores, TargetIndices
+
+Normalize = Literal["min-max", "max", "image"]
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """What one method says about a batch.
+
+    Attributes:
+        method: canonical id of the method.
+        maps: raw and signed, at the method's own resolution, n t i j.
+        targets: classes explained, n t; ``None`` where a score function was.
+        target_names: what they are called, n x t.
+        scores: the explained scalars (logits, or the function's values), n t.
+        probabilities: softmax probabilities of the targets, n t; NaN for a score function.
+        layer: path of the explained layer.
+        size: rows and columns of the inputs.
+        flags: why a map says nothing, n x t x reasons; empty where it says something.
+        top: the predicted class of each image and its probability.
+        details: what the method decided on the way.
+        images: RGB in [0, 1] as the model saw them, n c h w, for pictures.
+    """
+
+    method: str
+    maps: Maps
+    targets: TargetIndices | None
+    target_names: tuple[tuple[str, ...], ...]
+    scores: Scores
+    probabilities: Scores
+    layer: str
+    size: tuple[int, int]
+    flags: tuple[tuple[tuple[str, ...], ...], ...]
+    top: tuple[tuple[str, float], ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    images: Images | None = None
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.maps)
+
+    def saliency(
+        self, size: tuple[int, int] | None = None, *, normalize: Normalize | None = "min-max"
+    ) -> Float[Tensor, "n t h w"]:
+        """Return maps in [0, 1] at ``size`` (rows, columns), the inputs' size by default.
+
+        Bilinear upsampling first, then normalisation: ``min-max`` per map; ``max``: negative
+        values to 0, then divided by the largest; ``image``: min-max over all targets of an image
+        together (CAPE, Chowdhury et al. 2024, Sec. 3.1). A constant map becomes zero. ``None``
+        upsamples only, and keeps units and signs.
+
+        Raises:
+            InputError: a size below 1, or an unknown normalisation.
+        """
+        size = self.size if size is None else (int(size[0]), int(size[1]))
+        if min(size) < 1:
+            raise InputError(f"a saliency map cannot have size {size}")
+        full = upsample(self.maps.double(), size)
+        eps = torch.finfo(self.maps.dtype).eps
+        if normalize == "min-max":
+            full = min_max(full, eps=eps)
+        elif normalize == "image":
+            n, t = full.shape[:2]
+            rows = full.reshape(n, t * size[0], size[1])
+            full = min_max(rows, eps=eps).reshape(n, t, *size)
+        elif normalize == "max":
+            full = full.relu()
+            full = full / full.amax(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo().tiny)
+        elif normalize is not None:
+            raise InputError(f"unknown normalisation {normalize!r}: min-max, max, image or None")
+        return full.to(self.maps.dtype)
+
+    def one(self, index: int) -> Attribution:
+        """Return the attribution of one image of the batch."""
+        if not 0 <= index < len(self):
+            raise InputError(f"there is no image {index}; the batch has {len(self)}")
+        here = slice(index, index + 1)
+        return replace(
+            self,
+            maps=self.maps[here],
+            targets=None if self.targets is None else self.targets[here],
+            target_names=self.target_names[here],
+            scores=self.scores[here],
+            probabilities=self.probabilities[here],
+            flags=self.flags[here],
+            top=self.top[here],
+            details={},
+            images=None if self.images is None else self.images[here],
+        )
+
+    def overlay(self, images: Images | None = None) -> list[Image.Image]:
+        """Return one picture per image: the map of each target over it, with its probability.
+
+        Args:
+            images: RGB in [0, 1], n c h w; by default those that were explained.
+
+        Raises:
+            InputError: the images are not known, or do not fit.
+        """
+        pictures = known_pictures(self, images)
+        return [panel_of(self, index, picture) for index, picture in enumerate(pictures)]
+
+    def save(self, folder: str | Path, images: Images | None = None) -> list[Path]:
+        """Write METHOD.npz, and METHOD.png where images are known, and return the folders.
+
+        A single image goes into ``folder`` itself, several into ``folder/0``, ``folder/1``, ...
+        The archive holds ``map`` (t i j), ``saliency`` (t h w), ``target``, ``score`` and
+        ``probability`` (t).
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        known = images is not None or self.images is not None
+        pictures = known_pictures(self, images) if known else [None] * len(self)
+        places = [folder] if len(self) == 1 else [folder / str(i) for i in range(len(self))]
+        for index, (place, picture) in enumerate(zip(places, pictures, strict=True)):
+            write_one(self, index, place, picture)
+        return places
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def __repr__(self) -> str:
+        """Say what was explained, shortly."""
+        n, t, i, j = self.maps.shape
+        blank = sum(bool(reasons) for row in self.flags for reasons in row)
+        note = f", {blank} blank" if blank else ""
+        return (
+            f"Attribution({self.method!r}, {n} image{'s' * (n != 1)} x {t} target{'s' * (t != 1)},"
+            f" maps {i} x {j} at {self.layer!r}{note})"
+        )
+
+
+def flags_of(maps: Maps, *, gradients: Tensor | None = None) -> list[list[list[str]]]:
+    """Say of each map why it says nothing, n x t x reasons; nothing of a map that says something.
+
+    Reasons: ``not finite``; ``zero gradient``; ``no positive evidence`` (nowhere above zero);
+    ``constant``.
+    """
+    finite = torch.isfinite(maps).flatten(2).all(dim=2)
+    low, high = maps.amin(dim=(-2, -1)), maps.amax(dim=(-2, -1))
+    reasons = {
+        "not finite": ~finite,
+        "no positive evidence": finite & (high <= 0),
+        "constant": finite & (low == high) & (high > 0),
+    }
+    if gradients is not None:
+        reasons["zero gradient"] = (gradients == 0).flatten(2).all(dim=2)
+    return [
+        [
+            [name for name, where in reasons.items() if bool(where[n, t])]
+            for t in range(maps.shape[1])
+        ]
+        for n in range(maps.shape[0])
+    ]

@@ -1,0 +1,114 @@
+"""Score-CAM (Wang et al. 2020), in its four published versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regionwise.attribution.recipe import RawMaps, Recipe
+from regionwise.evidence.masking import MinMaxOrder, minmax_masks
+from regionwise.evidence.probe import Probe
+from regionwise.evidence.scoring import CHUNK
+from regionwise.registry import CHUNKED
+from regionwise.shapes import (
+    Activations,
+    ChannelLogits,
+    ChannelWeights,
+    Logits,
+    Maps,
+    TargetIndices,
+)
+
+Variant = Literal["code", "paper", "pytorch-grad-cam", "torch-cam"]
+
+
+def score_cam_map(
+    activations: Activations, channel_weights: ChannelWeights, *, relu: bool = True
+) -> Maps:
+    """Sum the channels by their scores: ReLU(sum_k alpha_k A_k), n t i j.
+
+    Reference: Wang et al. 2020, Eq. 5-6.
+    Choice: at the layer's resolution; the authors' code sums upsampled channels, which is the same
+    wherever the sum is not negative.
+    """
+    maps = torch.einsum("ntk,nkij->ntij", channel_weights, activations)
+    return maps.relu() if relu else maps
+
+
+def channel_weights_of(
+    masked_logits: ChannelLogits,
+    logits: Logits,
+    baseline_logits: Logits,
+    targets: TargetIndices,
+    *,
+    variant: Variant = "code",
+) -> ChannelWeights:
+    """Turn the logits of the masked images into one weight per channel, n t k.
+
+    Args:
+        masked_logits: logits under each channel's mask, n k y.
+        logits: of the whole image, n y.
+        baseline_logits: of the baseline image (0 in the units of the inputs), n y.
+        targets: n t.
+        variant: ``code``: softmax probability of the class, in [0, 1]. ``paper``: logit minus
+            baseline logit, softmax over channels (Algorithm 1). ``pytorch-grad-cam``: logit,
+            softmax over channels. ``torch-cam``: logit minus the whole image's logit, softmax over
+            channels. A constant that is subtracted drops out of a softmax over channels, so the
+            three last agree for the same masks.
+    """
+    scores = masked_logits.softmax(dim=2) if variant == "code" else masked_logits
+    index = targets.unsqueeze(1).expand(-1, masked_logits.shape[1], -1)
+    by_target = scores.gather(2, index).transpose(1, 2)
+    if variant == "code":
+        return by_target
+    subtract = {"paper": baseline_logits, "torch-cam": logits}.get(variant)
+    if subtract is not None:
+        by_target = by_target - subtract.gather(1, targets).unsqueeze(2)
+    return by_target.softmax(dim=2)
+
+
+def _varying(activations: Activations) -> Float[Tensor, "n 1 k"]:
+    """Return 1 for channels that vary over the map, 0 for constant ones: the code skips these."""
+    varies = activations.amax(dim=(-2, -1)) != activations.amin(dim=(-2, -1))
+    return varies.to(activations.dtype).unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class ScoreCAM(Recipe):
+    """Score-CAM; ``variant`` names whose version is meant.
+
+    A score function as target weighs each channel by its value on the masked image.
+    """
+
+    name: ClassVar[str] = "score-cam"
+    variant: Variant = "code"
+    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+
+    def __call__(self, probe: Probe) -> RawMaps:
+        """Ask for the logits of the image under each channel's mask."""
+        corners = self.variant == "pytorch-grad-cam"
+        order: MinMaxOrder = "minmax-first" if self.variant == "torch-cam" else "upsample-first"
+        gate = partial(minmax_masks, size=probe.size, align_corners=corners, order=order)
+        masked = probe.masked_logits(("min-max", corners, order), gate, chunk=self.chunk)
+        weights = self._weights(probe, masked)
+        if self.variant == "code":
+            weights = weights * _varying(probe.activations)
+        return RawMaps(score_cam_map(probe.activations, weights), {"channel_weights": weights})
+
+    def _weights(self, probe: Probe, masked: ChannelLogits) -> ChannelWeights:
+        if self.variant == "code":
+            return probe.targets.masked_scores(masked)
+        if probe.targets.indices is None:
+            return probe.targets.masked_scores(masked).softmax(dim=2)
+        return channel_weights_of(
+            masked,
+            probe.logits,
+            probe.baseline_logits() if self.variant == "paper" else probe.logits,
+            probe.targets.indices,
+            variant=self.variant,
+        )

@@ -1,0 +1,88 @@
+"""What no network can be fed with, and what no network may answer: refused in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from regionwise.errors import InputError, LayerError, ModelError
+from regionwise.shapes import Inputs, Logits
+
+
+def check_inputs(inputs: Any) -> Inputs:
+    """Refuse what no network can be fed with.
+
+    Raises:
+        InputError: no floating tensor n c h w with n >= 1, or NaN or infinity in it.
+    """
+    if not isinstance(inputs, Tensor):
+        raise InputError(f"inputs must be a tensor (n, c, h, w), not {type(inputs).__name__}")
+    if inputs.dim() != 4 or 0 in inputs.shape:
+        raise InputError(f"inputs must have shape (n, c, h, w), not {tuple(inputs.shape)}")
+    if not inputs.is_floating_point():
+        raise InputError(f"inputs must be floating numbers, not {inputs.dtype}; divide by 255")
+    broken = ~torch.isfinite(inputs).flatten(1).all(dim=1)
+    if broken.any():
+        raise InputError(f"input {int(broken.nonzero()[0])} contains NaN or infinity")
+    return inputs.detach().clone() if inputs.is_inference() else inputs.detach()
+
+
+def as_map(output: Any, layer: str) -> Tensor:
+    """Return the layer's output if it is a map n k i j of several cells.
+
+    Raises:
+        LayerError: it is something else.
+    """
+    if isinstance(output, Tensor) and output.dim() == 4 and output.shape[2:].numel() > 1:
+        return output
+    raise LayerError(
+        f"layer {layer!r} gives {_kind_of(output)}, not a map (n, channels, rows, columns) of"
+        " several cells; leave the layer out, and the last one that does is found"
+    )
+
+
+def as_logits(output: Any, n: int) -> Logits:
+    """Return the logits n y that the model answered with, itself or as ``.logits``.
+
+    Raises:
+        ModelError: it answered with something else.
+    """
+    output = getattr(output, "logits", output)
+    fits = isinstance(output, Tensor) and output.dim() == 2 and output.shape[0] == n
+    if fits and output.is_floating_point():
+        return cast("Tensor", output)
+    raise ModelError(
+        f"the model must return logits of shape ({n}, classes), not {_kind_of(output)}"
+    )
+
+
+def _kind_of(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return f"{tuple(output.shape)} of {output.dtype}"
+    return f"a {type(output).__name__}"
+
+
+def finite_logits(logits: Logits, model: nn.Module) -> Logits:
+    """Return the logits if they are finite.
+
+    Raises:
+        ModelError: they are not; the weight that is not finite is named, if there is one.
+    """
+    if torch.isfinite(logits).all():
+        return logits
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelError(f"the logits are not finite: weight {name!r} has NaN or infinity")
+    raise ModelError("the logits are not finite, though inputs and weights are; try float32")
+
+
+def ran_message(layer: str, times: int) -> str:
+    """Say that a layer ran never, or more than once."""
+    if times == 0:
+        return f"layer {layer!r} did not run in the forward pass; choose one that does"
+    return (
+        f"layer {layer!r} runs {times} times in one forward pass, so its map is ambiguous;"
+        " choose a module that runs once, such as the block around it"
+    )

@@ -1,0 +1,68 @@
+"""Masks over the image, made from activations, and what the masked image is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
+
+from regionwise.shapes import Activations, Inputs
+
+MinMaxOrder = Literal["upsample-first", "minmax-first"]
+
+
+def upsample(
+    maps: Float[Tensor, "n k i j"], size: tuple[int, int], *, align_corners: bool = False
+) -> Float[Tensor, "n k h w"]:
+    """Interpolate maps bilinearly to ``size`` = (rows, columns). Constants stay constant."""
+    if tuple(maps.shape[-2:]) == size:
+        return maps
+    return F.interpolate(maps, size, mode="bilinear", align_corners=align_corners)
+
+
+def min_max(maps: Float[Tensor, "*b h w"], *, eps: float | None = None) -> Float[Tensor, "*b h w"]:
+    """Shift and scale each map to [0, 1]; a map that is constant up to rounding becomes zero.
+
+    (m - min m) / (max m - min m) over the two last axes. ``eps`` is the relative rounding of the
+    values, that of their dtype by default.
+    """
+    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
+    # interpolating a constant leaves differences of the last digit, which are no contrast
+    eps = torch.finfo(maps.dtype).eps if eps is None else eps
+    rounding = 8 * eps * torch.maximum(low.abs(), high.abs())
+    constant = high - low <= rounding
+    scaled = (maps - low) / (high - low).masked_fill(constant, 1)
+    return scaled.masked_fill(constant, 0)
+
+
+def minmax_masks(
+    activations: Activations,
+    size: tuple[int, int],
+    *,
+    align_corners: bool = False,
+    order: MinMaxOrder = "upsample-first",
+) -> Float[Tensor, "n k h w"]:
+    """Turn every channel into a mask in [0, 1] at ``size``; a constant channel keeps nothing.
+
+    Reference: Wang et al. 2020 (Score-CAM), Eq. 3-4: H_k = s(Up(A_k)).
+    Choice: the paper and its code upsample first; ``order="minmax-first"`` is torch-cam's.
+    """
+    if order == "minmax-first":
+        return upsample(min_max(activations), size, align_corners=align_corners)
+    return min_max(upsample(activations, size, align_corners=align_corners))
+
+
+def apply_mask(
+    inputs: Inputs, keep: Float[Tensor, "n m h w"], fill: Float[Tensor, "*any"] | float = 0.0
+) -> Float[Tensor, "n m c h w"]:
+    """Keep where ``keep`` is 1, put ``fill`` where it is 0: keep x + (1 - keep) fill.
+
+    ``fill`` is in the units of ``inputs``; 0 is the mean colour of a normalised input.
+    """
+    kept, image = keep.unsqueeze(2), inputs.unsqueeze(1)
+    if isinstance(fill, float) and fill == 0.0:
+        return kept * image
+    return kept * image + (1 - kept) * fill

@@ -1,0 +1,69 @@
+"""Borrowing a model and giving it back as it was: modes, random state, one user at a time."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import torch
+from torch import nn
+
+from regionwise.errors import ModelError
+
+_LOCKS: Final[weakref.WeakKeyDictionary[nn.Module, threading.RLock]] = weakref.WeakKeyDictionary()
+_LOCKS_GUARD: Final = threading.Lock()
+
+
+@contextmanager
+def borrowed(model: nn.Module) -> Iterator[None]:
+    """Hold the model's lock, in eval mode, outside inference mode, with the random state kept.
+
+    Whatever happens inside, each module gets back its own training flag, and the generators of
+    the CPU and of the model's devices their state.
+
+    Raises:
+        ModelError: a parameter was made under ``torch.inference_mode`` and cannot enter a graph.
+    """
+    _refuse_inference_parameters(model)
+    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
+    with _lock_of(model), torch.inference_mode(mode=False), torch.random.fork_rng(devices=devices):
+        training = [(module, module.training) for module in model.modules()]
+        try:
+            for module, _ in training:
+                module.training = False
+            yield
+        finally:
+            for module, mode in training:
+                module.training = mode
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the first parameter or buffer; the CPU where there is none."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """Return the dtype of the first floating parameter or buffer, or torch's default."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():
+            return tensor.dtype
+    return torch.get_default_dtype()
+
+
+def _lock_of(model: nn.Module) -> threading.RLock:
+    with _LOCKS_GUARD:
+        return _LOCKS.setdefault(model, threading.RLock())
+
+
+def _refuse_inference_parameters(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if parameter.is_inference():
+            raise ModelError(
+                f"parameter {name!r} was made under torch.inference_mode and cannot be"
+                " differentiated; build or load the model outside of it"
+            )

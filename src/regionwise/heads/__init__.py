@@ -1,0 +1,1 @@
+"""Heads: from the last spatial evidence to class probabilities."""

@@ -1,0 +1,61 @@
+"""The vanilla head: global average pooling followed by one linear layer, y = W mean(A) + b."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regionwise.errors import ModelError
+from regionwise.shapes import Activations, Logits
+
+
+@dataclass(frozen=True)
+class PooledHead:
+    """The linear layer behind the pooling.
+
+    Attributes:
+        weight: class weights, y k.
+        bias: class biases, y.
+        name: the module's path.
+    """
+
+    weight: Float[Tensor, "y k"]
+    bias: Float[Tensor, " y"]
+    name: str
+
+
+def find_pooled_head(model: nn.Module, activations: Activations, logits: Logits) -> PooledHead:
+    """Find the linear layer for which logits = W mean_ij(A) + b holds in numbers.
+
+    Raises:
+        ModelError: no linear layer (or 1 x 1 convolution) of the model satisfies this.
+    """
+    pooled = activations.mean(dim=(-2, -1))
+    for name, weight, bias in _candidates(model, pooled.shape[1], logits.shape[1]):
+        rebuilt = pooled @ weight.T + bias
+        tolerance = 1e-3 if logits.dtype in {torch.float16, torch.bfloat16} else 1e-4
+        scale = logits.abs().amax().clamp_min(torch.finfo(logits.dtype).tiny)
+        if (rebuilt - logits).abs().amax() <= tolerance * scale:
+            return PooledHead(weight, bias, name)
+    raise ModelError(
+        "behind this layer the network is not global average pooling followed by one linear layer"
+    )
+
+
+def _candidates(
+    model: nn.Module, channels: int, classes: int
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            weight = module.weight
+        elif isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1:
+            weight = module.weight.flatten(1)
+        else:
+            continue
+        if tuple(weight.shape) == (classes, channels):
+            bias = module.bias if module.bias is not None else weight.new_zeros(classes)
+            yield name, weight.detach(), bias.detach()

@@ -1,0 +1,1 @@
+"""Models: which layer, which preprocessing, which head."""

@@ -1,0 +1,86 @@
+"""Reading weights from files, without ever running code that lies in them."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from regionwise.errors import WeightsError
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load a state dict into ``module``; every name and shape must fit.
+
+    Reads safetensors, and PyTorch checkpoints with ``weights_only=True``. A ``state_dict`` inside
+    a checkpoint and the prefix ``module.`` of data-parallel training are unpacked.
+
+    Raises:
+        WeightsError: the file is missing, damaged, holds code, or does not fit; the module is then
+            as it was.
+    """
+    state = _unwrapped(read_state(path))
+    own = module.state_dict()
+    missing, surplus = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    if missing or surplus:
+        raise WeightsError(
+            f"the weights in {str(path)!r} do not fit the model: {_some('missing', missing)}"
+            f"{' and ' if missing and surplus else ''}{_some('unknown', surplus)}"
+        )
+    for name, tensor in state.items():
+        if tensor.shape != own[name].shape:
+            raise WeightsError(
+                f"weight {name!r} in {str(path)!r} has shape {tuple(tensor.shape)},"
+                f" the model's has {tuple(own[name].shape)}"
+            )
+    module.load_state_dict(state)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read the tensors of a file by name.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or holds code.
+    """
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {str(path)!r}")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{str(path)!r} holds more than tensors, and code in weights is never run;"
+            " save its state_dict, best as safetensors"
+        ) from error
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        raise WeightsError(f"{str(path)!r} cannot be read as weights: it is damaged") from error
+    if not isinstance(loaded, dict):
+        raise WeightsError(f"{str(path)!r} holds a {type(loaded).__name__}, not a state_dict")
+    return loaded
+
+
+def _unwrapped(state: dict[str, Any]) -> dict[str, Tensor]:
+    for wrapper in _WRAPPERS:
+        if isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+            break
+    return {
+        str(name).removeprefix("module."): value
+        for name, value in state.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _some(word: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(repr(n) for n in names[:3])
+    return f"{len(names)} {word} ({shown}{', ...' if len(names) > 3 else ''})"

@@ -1,0 +1,1 @@
+"""Numbers to pictures: colours, overlays, panels and sheets. Knows only arrays and text."""

@@ -1,0 +1,219 @@
+"""Cards: what there is, by name, without importing torch.
+
+A card describes a method (later: a metric) and says where its recipe lies. The recipe, a frozen
+dataclass, is imported only when it is asked for. ``"score-cam++:activation=mish"`` is parsed into
+the recipe with that setting; the recipe's canonical id is the name followed by the settings that
+differ from their defaults, in alphabetical order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from regionwise.errors import SettingError, nearest
+
+RUN_ONLY: Final = {"run_only": True}
+"""Field metadata of a setting that changes how a recipe runs, not what it computes."""
+
+CHUNKED: Final = {"run_only": True, "at_least": 1}
+"""Field metadata of a number of items that are run together."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a recipe: its default and what it may be."""
+
+    name: str
+    default: Any
+    kind: type
+    allowed: tuple[Any, ...] | None = None
+    run_only: bool = False
+    at_least: int | float | None = None
+
+    def accepts(self, value: Any) -> bool:
+        """Whether the setting may have this value."""
+        if self.allowed is not None:
+            return value in self.allowed
+        return self.at_least is None or value >= self.at_least
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a reader, and the front door, need to know about a method.
+
+    Attributes:
+        name: as on the command line.
+        title: as in the literature.
+        reference: author, year, equation.
+        recipe: ``"package.module:Class"``.
+        formula: the equation in plain characters.
+        summary: one sentence for people.
+        needs: evidence asked of the probe.
+        passes: cost per image, F = forward, B = backward to the layer, K = channels of the layer.
+        choice: what was chosen where paper and published code differ; empty if they agree.
+        class_agnostic: the map does not depend on the target.
+    """
+
+    name: str
+    title: str
+    reference: str
+    recipe: str
+    formula: str
+    summary: str
+    needs: frozenset[str] = field(default_factory=frozenset)
+    passes: str = "1 F"
+    choice: str = ""
+    class_agnostic: bool = False
+
+    def load(self) -> type[Any]:
+        """Import the recipe class."""
+        module, _, name = self.recipe.partition(":")
+        loaded: type[Any] = getattr(importlib.import_module(module), name)
+        return loaded
+
+    def settings(self) -> Mapping[str, Setting]:
+        """Return the settings of the recipe by name."""
+        return settings_of(self.load())
+
+
+class Registry:
+    """Cards by name: add once, get with a hint, list, parse."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._cards: dict[str, Card] = {}
+
+    def add(self, card: Card) -> Card:
+        """Add a card; a name can be taken once.
+
+        Raises:
+            SettingError: the name is taken.
+        """
+        if card.name in self._cards:
+            message = f"a {self._kind} named {card.name!r} exists already; choose another name"
+            raise SettingError(message)
+        self._cards[card.name] = card
+        return card
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cards)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._cards
+
+    def __len__(self) -> int:
+        return len(self._cards)
+
+    def cards(self) -> list[Card]:
+        """Return all cards in the order in which they were added."""
+        return list(self._cards.values())
+
+    def card(self, name: str) -> Card:
+        """Return one card.
+
+        Raises:
+            SettingError: no card has this name; the nearest names are offered.
+        """
+        if name not in self._cards:
+            message = f"unknown {self._kind} {name!r}: {nearest(name, self._cards)}"
+            raise SettingError(message)
+        return self._cards[name]
+
+    def parse(self, text: str) -> Any:
+        """Build a recipe from ``"name"`` or ``"name:setting=value,setting=value"``.
+
+        Raises:
+            SettingError: unknown name or setting, or a value that the setting does not allow.
+        """
+        name, colon, rest = text.strip().partition(":")
+        card = self.card(name)
+        if colon and not rest:
+            raise SettingError(
+                f"{text!r} ends in a colon; write {name!r} or '{name}:setting=value'"
+            )
+        known = card.settings()
+        values: dict[str, Any] = {}
+        for item in filter(None, rest.split(",")):
+            key, equals, value = item.partition("=")
+            if not equals:
+                raise SettingError(f"{item!r} in {text!r} is no setting; write setting=value")
+            if key not in known:
+                raise SettingError(f"{name!r} has no setting {key!r}: {nearest(key, known)}")
+            if key in values:
+                raise SettingError(f"setting {key!r} is given twice in {text!r}")
+            values[key] = _convert(name, known[key], value)
+        return card.load()(**values)
+
+
+def settings_of(recipe: type[Any]) -> Mapping[str, Setting]:
+    """Return the settings of a recipe class, from its dataclass fields."""
+    hints = typing.get_type_hints(recipe)
+    settings = {}
+    for item in dataclasses.fields(recipe):
+        allowed = None
+        kind = hints[item.name]
+        if typing.get_origin(kind) is Literal:
+            allowed = typing.get_args(kind)
+            kind = type(allowed[0])
+        elif isinstance(kind, types.UnionType):
+            kind = next(a for a in typing.get_args(kind) if a is not types.NoneType)
+        settings[item.name] = Setting(
+            name=item.name,
+            default=item.default,
+            kind=kind,
+            allowed=allowed,
+            run_only=bool(item.metadata.get("run_only", False)),
+            at_least=item.metadata.get("at_least"),
+        )
+    return settings
+
+
+def check_settings(recipe: Any, name: str) -> None:
+    """Refuse a value that a field does not list, or that is too small for it.
+
+    Raises:
+        SettingError: names the value and what is allowed.
+    """
+    for setting in settings_of(type(recipe)).values():
+        value = getattr(recipe, setting.name)
+        if not setting.accepts(value):
+            raise SettingError(_refusal(name, setting, value))
+
+
+def canonical_id(name: str, recipe: Any) -> str:
+    """Return the name and the settings that differ from their defaults, alphabetically."""
+    changed = []
+    for setting in settings_of(type(recipe)).values():
+        value = getattr(recipe, setting.name)
+        if not setting.run_only and value != setting.default:
+            changed.append(f"{setting.name}={_spell(value)}")
+    return ":".join([name, ",".join(sorted(changed))]) if changed else name
+
+
+def _spell(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _convert(name: str, setting: Setting, text: str) -> Any:
+    switches = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    try:
+        value = switches[text.lower()] if setting.kind is bool else setting.kind(text)
+    except (KeyError, ValueError):
+        raise SettingError(_refusal(name, setting, text)) from None
+    return value
+
+
+def _refusal(name: str, setting: Setting, value: Any) -> str:
+    if setting.allowed is not None:
+        allowed = "one of " + ", ".join(str(a) for a in setting.allowed)
+    else:
+        kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+        allowed = kinds.get(setting.kind, setting.kind.__name__)
+        allowed += "" if setting.at_least is None else f", at least {setting.at_least}"
+    return f"setting {setting.name!r} of {name!r} cannot be {value!r}; give {allowed}"

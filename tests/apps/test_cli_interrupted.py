@@ -1,0 +1,105 @@
+"""Interrupted or failing half way: what is there is whole, and has no manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from regionwise.apps import explain_run
+from regionwise.errors import ModelError
+from regionwise.report import writing
+
+
+@pytest.fixture
+def fail_on(monkeypatch):
+    """Let ``explain_all`` raise an error in the n-th call, and in all that follow."""
+
+    def patch(call: int, error: BaseException, *, last: int = 10**6) -> None:
+        calls = []
+        explain_all = explain_run.explain_all
+
+        def failing(*arguments):
+            calls.append(arguments)
+            if call <= len(calls) <= last:
+                raise error
+            return explain_all(*arguments)
+
+        monkeypatch.setattr(explain_run, "explain_all", failing)
+
+    return patch
+
+
+def below(folder: str) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file())
+
+
+def test_an_interruption_leaves_whole_images_and_no_manifest(explain, pictures, fail_on):
+    explain(pictures)
+    fail_on(3, KeyboardInterrupt())
+    ended = explain(pictures, "--overwrite", "--batch-size", 1)
+    assert ended.code == 130
+    assert ended.err == "interrupted: what is in 'out' is whole, but has no manifest\n"
+    assert not Path("out/manifest.json").exists()
+    assert not Path("out/sheet.png").exists()
+    assert {"a/cam.npz", "a/cam.png", "b/cam.npz", "b/cam.png"} <= set(below("out"))
+
+
+def test_an_interruption_before_the_first_image_writes_nothing(explain, pictures, fail_on):
+    fail_on(1, KeyboardInterrupt())
+    ended = explain(pictures)
+    assert ended.code == 130
+    assert ended.err == "interrupted: nothing was written\n"
+    assert not Path("out").exists()
+
+
+def test_an_interruption_while_writing_leaves_no_half_image(explain, pictures, monkeypatch):
+    replacing, calls = writing.replacing, []
+
+    def interrupted(path):
+        calls.append(path)
+        if len(calls) == 6:  # the second file of the second image
+            raise KeyboardInterrupt
+        return replacing(path)
+
+    monkeypatch.setattr(writing, "replacing", interrupted)
+    ended = explain(pictures, methods=("cam", "centre"))
+    assert ended.code == 130
+    assert below("out") == ["a/cam.npz", "a/cam.png", "a/centre.npz", "a/centre.png"]
+    assert not Path("out/b").exists()
+
+
+def test_an_error_of_one_image_later_on_is_its_own(explain, pictures, fail_on):
+    fail_on(2, ModelError("the logits are not finite"), last=3)
+    ended = explain(pictures, "--batch-size", 2)
+    assert ended.code == 1
+    assert ended.err == "skipped: the logits are not finite\n"
+    assert not Path("out/c").exists()
+
+
+def test_a_batch_that_fails_is_tried_one_by_one(explain, pictures, fail_on):
+    fail_on(2, ModelError("the logits are not finite"), last=2)
+    ended = explain(pictures, "--batch-size", 1)
+    assert ended.code == 1
+    assert below("out/a") == below("out/c") == ["cam.npz", "cam.png"]
+    assert not Path("out/b").exists()
+
+
+def test_too_little_memory_is_told(explain, pictures, fail_on):
+    fail_on(1, torch.OutOfMemoryError("CUDA out of memory"))
+    ended = explain(pictures)
+    assert ended.code == 2
+    assert "lower --batch-size" in ended.err
+    assert not Path("out").exists()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(explain, pictures, monkeypatch):
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    ended = explain(pictures)
+    assert ended.code == 2
+    assert "No space left on device" in ended.err
+    assert below("out") == []

@@ -1,0 +1,112 @@
+"""Evidence is gathered once: passes counted by modules that note their forwards and backwards."""
+
+import torch
+from torch import nn
+
+from regionwise import explain_all
+
+CHANNELS, CHUNK = 6, 4
+SEVEN = ["cam", "grad-cam", "grad-cam++", "xgrad-cam", "layer-cam"]
+MASKED = [f"score-cam:chunk={CHUNK}", f"score-cam++:chunk={CHUNK}"]
+
+
+class Note(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, counter):
+        ctx.counter = counter
+        counter["forward"] += 1
+        counter["images"] += len(x)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.counter["backward"] += 1
+        return gradient, None
+
+
+class Counter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.reset()
+
+    def reset(self):
+        self.counts = {"forward": 0, "images": 0, "backward": 0}
+
+    def forward(self, x):
+        return Note.apply(x, self.counts)
+
+
+class Counted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.early = Counter()
+        self.stem = nn.Conv2d(3, CHANNELS, 3, padding=1, stride=2)
+        self.trunk = Counter()
+        self.last = nn.Sequential(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), nn.ReLU())
+        self.tail = Counter()
+        self.fc = nn.Linear(CHANNELS, 5)
+
+    def forward(self, x):
+        x = self.last(self.trunk(self.stem(self.early(x))))
+        return self.fc(self.tail(x).mean(dim=(-2, -1)))
+
+
+def counted(methods, targets=None, n=3):
+    torch.manual_seed(3)
+    net = Counted()
+    explain_all(net, torch.rand(n, 3, 12, 12), methods, targets, layer="last")
+    return {name: getattr(net, name).counts for name in ("early", "trunk", "tail")}
+
+
+def test_the_gradient_family_costs_one_forward_and_one_backward_through_the_tail():
+    found = counted(SEVEN)
+    assert found["trunk"] == {"forward": 1, "images": 3, "backward": 0}
+    assert found["tail"] == {"forward": 1, "images": 3, "backward": 1}
+
+
+def test_seven_methods_add_the_masked_passes_and_nothing_else():
+    found = counted(SEVEN + MASKED)
+    chunks = 2 * 3 * 2  # two kinds of masks, three images, six channels in chunks of four
+    assert found["trunk"]["forward"] == 1 + chunks
+    assert found["trunk"]["images"] == 3 + 2 * 3 * CHANNELS
+    assert found["trunk"]["backward"] == 0
+    assert found["tail"]["backward"] == 1
+
+
+def test_gradient_adds_one_backward_through_the_trunk():
+    found = counted([*SEVEN, *MASKED, "gradient"])
+    assert found["early"]["backward"] == 1
+    assert found["trunk"]["backward"] == 1
+    assert found["tail"]["backward"] == 1  # the same pass gives the gradients of the layer
+    assert found["trunk"]["images"] == 3 + 2 * 3 * CHANNELS
+
+
+def test_a_further_target_costs_one_backward_through_the_tail():
+    found = counted(SEVEN, targets="top-3")
+    assert found["tail"]["backward"] == 3
+    assert found["trunk"] == {"forward": 1, "images": 3, "backward": 0}
+
+
+def test_methods_without_gradients_make_no_graph():
+    found = counted(["cam", "random", "centre", "edges"])
+    assert found["tail"] == {"forward": 1, "images": 3, "backward": 0}
+
+
+def test_variants_with_the_same_masks_share_their_scores():
+    found = counted([f"score-cam:chunk={CHUNK}", f"score-cam:chunk={CHUNK},variant=paper"])
+    baseline = 1
+    assert found["trunk"]["images"] == 3 + 3 * CHANNELS + baseline
+
+
+def test_asking_for_more_targets_masks_nothing_twice():
+    assert counted(MASKED, targets="top-4") == counted(MASKED)
+
+
+def test_finding_the_layer_costs_one_pass_of_one_image_once():
+    torch.manual_seed(3)
+    net = Counted()
+    inputs = torch.rand(3, 3, 12, 12)
+    explain_all(net, inputs, ["grad-cam"])
+    assert net.trunk.counts["images"] == 1 + 3
+    explain_all(net, inputs, ["grad-cam"])
+    assert net.trunk.counts["images"] == 1 + 3 + 3
