@@ -33,6 +33,7 @@ from regionwise.models.classifier import Classifier
 from regionwise.models.preprocessing import Preprocessing
 from regionwise.models.shipped import load_shipped, shipped_names
 from regionwise.models.weights import load_weights
+from regionwise.models.wrappers import unwrap
 
 PRETRAINED: Final = "pretrained"
 RANDOM: Final = "random"
@@ -60,7 +61,8 @@ def load_model(
     if isinstance(source, Classifier):
         classifier = source
     elif isinstance(source, nn.Module):
-        classifier = Classifier(source, source=type(source).__name__)
+        inner = unwrap(source)
+        classifier = Classifier(inner, source=type(inner).__name__)
     else:
         classifier = _by_name(source, str(weights))
     if str(weights) not in {PRETRAINED, RANDOM}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +196,14 @@ def test_every_kind_of_picture_is_explained(explain, tmp_path, mode):
     converted = picture.convert("L").convert("I;16") if mode == "I;16" else picture.convert(mode)
     converted.save(tmp_path / name)
     assert explain(name).code == 0
+
+
+def test_a_file_name_that_is_no_utf8_is_written_about_all_the_same(explain, pictures):
+    odd = Path(os.fsdecode(b"w\xffren \n.png"))
+    odd.write_bytes((pictures / "a.png").read_bytes())
+    Path(os.fsdecode(b"bad\xff.png")).touch()
+    assert explain(odd, os.fsdecode(b"bad\xff.png")).code == 1
+    told = manifest()
+    assert told["images"][0]["source"] == "w\ufffdren \n.png"
+    assert told["failed"][0]["source"] == "bad\ufffd.png"
+    assert all((Path("out") / name).is_file() for name in told["images"][0]["files"])

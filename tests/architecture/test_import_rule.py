@@ -8,7 +8,17 @@ import pytest
 import regionwise
 
 ROOT = Path(regionwise.__file__).parent
-STAGES = ("data", "models", "evidence", "attribution", "metrics", "benchmark", "training", "report", "apps")
+STAGES = (
+    "data",
+    "models",
+    "evidence",
+    "attribution",
+    "metrics",
+    "benchmark",
+    "training",
+    "report",
+    "apps",
+)
 # What every stage may use: it knows nothing of the stages.
 COMMON = {"errors", "files", "shapes", "registry", "_version", "pictures"}
 # Part of a stage although it lies beside it.
@@ -22,7 +32,11 @@ def stage_of(module):
 
 def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("regionwise."):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.startswith("regionwise.")
+        ):
             yield node.module.removeprefix("regionwise.")
         elif isinstance(node, ast.Import):
             for alias in node.names:

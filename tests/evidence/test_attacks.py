@@ -17,10 +17,10 @@ from regionwise.errors import (
     InputError,
     LayerError,
     ModelError,
-    RegionwiseError,
     SettingError,
     TargetError,
 )
+from regionwise.evidence.masking import minmax_masks
 from regionwise.evidence.probe import GRADIENTS, INPUT_GRADIENTS, Probe
 from samples import assert_same, chosen
 
@@ -359,20 +359,45 @@ def test_a_network_that_turns_gradients_off_in_its_trunk(deep_tail_net, images, 
     assert_same(ours.maps, reference["grad-cam"].maps)
 
 
+@pytest.mark.parametrize("methods", [["gradient"], ["grad-cam", "gradient"]], ids=str)
+def test_no_input_gradient_behind_a_no_grad_trunk(images, methods):
+    model = seeded(OwnNoGrad, 12)
+    with pytest.raises(LayerError, match="differentiable"):
+        explain_all(model, images, methods, layer="stem")
+
+
 def test_a_wrapped_network(deep_tail_net, images, reference):
     assert_as_ever(nn.Sequential(deep_tail_net), images, reference, layer="0.stem")
     assert_as_ever(nn.DataParallel(deep_tail_net), images, reference, layer="module.stem")
 
 
-def test_a_compiled_network_is_explained_or_refused(deep_tail_net, images, reference):
+@pytest.mark.parametrize("layer", ["stem", None])
+def test_a_compiled_network_is_explained(deep_tail_net, images, layer):
+    """Its layers have the names that they had before it was compiled."""
+    expected = explain(deep_tail_net, images, targets=1, layer=layer)
     model = torch.compile(deep_tail_net, backend="eager")
     model(images)
-    try:
-        ours = explain(model, images, targets=chosen([1, 3], [0, 2], [4, 4]), layer="stem")
-    except RegionwiseError as error:
-        assert "stem" in str(error)  # noqa: PT017 - either outcome is right, a blank map is not
-    else:
-        assert_same(ours.maps, reference["grad-cam"].maps)
+    ours = explain(model, images, targets=1, layer=layer)
+    assert ours.layer == expected.layer
+    assert_same(ours.maps, expected.maps)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+def test_a_network_compiled_in_place_or_in_part(deep_tail_net, images, reference):
+    in_part = copy.deepcopy(deep_tail_net)
+    in_part.stem = torch.compile(in_part.stem, backend="eager")
+    assert_as_ever(in_part, images, reference)
+    deep_tail_net.compile(backend="eager")
+    deep_tail_net(images)
+    assert_as_ever(deep_tail_net, images, reference)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+@pytest.mark.parametrize("layer", ["stem", None])
+def test_a_scripted_network_is_refused(deep_tail_net, images, layer):
+    for model in (torch.jit.script(deep_tail_net), torch.jit.trace(deep_tail_net, images)):
+        with pytest.raises(ModelError):
+            explain(model, images, layer=layer)
 
 
 def test_a_layer_given_as_a_module(deep_tail_net, images, reference):
@@ -443,6 +468,14 @@ def test_a_class_that_nothing_speaks_for_is_flagged(pooled_net, images):
         assert ours.flags[image][0] == ("no positive evidence",)
         assert "zero gradient" in ours.flags[image][1]
         assert ours.flags[image][2] == ()
+
+
+def test_a_small_contrast_in_bfloat16_is_no_blank_map():
+    """Six levels between 157 and 163: two hundred parts in eight bits are still a map."""
+    maps = torch.arange(157, 164, dtype=torch.bfloat16).reshape(1, 1, 1, 7)
+    masks = minmax_masks(maps, (1, 7))
+    assert masks.min() == 0
+    assert masks.max() == 1
 
 
 # ------------------------------------------------------------------ wrong arguments

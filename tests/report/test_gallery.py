@@ -76,7 +76,7 @@ def test_a_score_function_has_no_class_and_no_probability(classifier, inputs):
 
 def test_half_precision_is_shown_too(classifier, inputs):
     classifier.module.bfloat16()
-    one = split_batch(explain_all(classifier, inputs.bfloat16(), ["cam"]))[0]
+    one = split_batch(explain_all(classifier, inputs.bfloat16(), ["grad-cam"]))[0]
     assert one.findings[0].maps.dtype == np.float32
     assert method_panel(one, one.findings[0]).width > 300
 

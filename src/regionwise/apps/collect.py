@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def collect_images(
         try:
             found += _outside(argument, find_images([argument]), out)
         except ImageError as error:
-            failed.append(Failure(argument, str(error)))
+            failed.append(Failure(readable(argument), str(error)))
     return name_folders(find_images(found)), tuple(failed)
 
 
@@ -53,13 +54,19 @@ def name_folders(paths: Iterable[Path]) -> tuple[NamedImage, ...]:
     taken = {SHEET, MANIFEST}
     named = []
     for path in paths:
-        folder, number = path.stem, 1
+        stem, number = readable(path.stem), 1
+        folder = stem
         while folder.lower() in taken:
             number += 1
-            folder = f"{path.stem}-{number}"
+            folder = f"{stem}-{number}"
         taken.add(folder.lower())
         named.append(NamedImage(path, folder))
     return tuple(named)
+
+
+def readable(name: str) -> str:
+    """Return ``name`` with a sign in place of bytes that are no UTF-8, as text files demand it."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", name)
 
 
 def _outside(argument: str, files: tuple[Path, ...], out: Path) -> tuple[Path, ...]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from regionwise.apps.collect import MANIFEST, SHEET, Failure, NamedImage, collect_images
+from regionwise.apps.collect import (
+    MANIFEST,
+    SHEET,
+    Failure,
+    NamedImage,
+    collect_images,
+    readable,
+)
 from regionwise.apps.progress import OpenProgress, Progress
 from regionwise.apps.request import ExplainRequest
 from regionwise.attribution.catalog import methods
@@ -79,7 +87,7 @@ def explain_images(request: ExplainRequest, open_progress: OpenProgress) -> Outc
             if isinstance(result, Explained):
                 _keep(job, done, image, result)
             else:
-                _note_failure(Failure(str(image.path), str(result)), done, progress)
+                _note_failure(Failure(readable(str(image.path)), str(result)), done, progress)
             progress.advance(1)
     if not done.records:
         raise _nothing_explained(done.failed)
@@ -153,14 +161,14 @@ def _explain_isolated(
 
 def _keep(job: _Job, done: _Done, image: NamedImage, explained: Explained) -> None:
     """Write an image's files, and remember what the sheet and the manifest say of it."""
-    files = image_files(explained)
+    source, files = readable(str(image.path)), image_files(explained)
     if not done.records:
         remove_stale(job.request.out, MANIFEST, SHEET)
     write_together(job.request.out / image.folder, files)
-    done.records.append(image_record(explained, source=str(image.path), folder=image.folder))
+    done.records.append(image_record(explained, source=source, folder=image.folder))
     done.layers.append(explained.layer)
     if len(done.records) <= SHEET_IMAGES:
-        done.rows.extend(sheet_rows(explained, image.path.name))
+        done.rows.extend(sheet_rows(explained, Path(source).name))
 
 
 def _note_failure(failure: Failure, done: _Done, progress: Progress) -> None:
@@ -207,5 +215,5 @@ def _summary(job: _Job, done: _Done) -> str:
     failed = f", {len(done.failed)} skipped" if done.failed else ""
     return (
         f"{images} image{'s' * (images != 1)} explained by {count} method{'s' * (count != 1)}"
-        f"{failed}: {job.request.out / SHEET}"
+        f"{failed}: {readable(str(job.request.out / SHEET))}"
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from regionwise.attribution.showing import as_html, known_pictures, panel_of, write_one
 from regionwise.errors import InputError
-from regionwise.evidence.masking import min_max, upsample
+from regionwise.evidence.masking import is_constant, min_max, upsample
 from regionwise.shapes import Images, Maps, Scores, TargetIndices
 
 Normalize = Literal["min-max", "max", "image"]
@@ -73,13 +73,13 @@ class Attribution:
         if min(size) < 1:
             raise InputError(f"a saliency map cannot have size {size}")
         full = upsample(self.maps.double(), size)
-        eps = torch.finfo(self.maps.dtype).eps
         if normalize == "min-max":
-            full = min_max(full, eps=eps)
+            full = min_max(full, constant=is_constant(self.maps))
         elif normalize == "image":
             n, t = full.shape[:2]
+            low = self.maps.reshape(n, -1, self.maps.shape[-1])
             rows = full.reshape(n, t * size[0], size[1])
-            full = min_max(rows, eps=eps).reshape(n, t, *size)
+            full = min_max(rows, constant=is_constant(low)).reshape(n, t, *size)
         elif normalize == "max":
             full = full.relu()
             full = full / full.amax(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo().tiny)

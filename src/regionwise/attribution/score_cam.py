@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regionwise.attribution.recipe import RawMaps, Recipe
-from regionwise.evidence.masking import MinMaxOrder, minmax_masks
+from regionwise.evidence.masking import MinMaxOrder, is_constant, minmax_masks
 from regionwise.evidence.probe import Probe
 from regionwise.evidence.scoring import CHUNK
 from regionwise.registry import CHUNKED
@@ -74,7 +74,7 @@ def channel_weights_of(
 
 def _varying(activations: Activations) -> Float[Tensor, "n 1 k"]:
     """Return 1 for channels that vary over the map, 0 for constant ones: the code skips these."""
-    varies = activations.amax(dim=(-2, -1)) != activations.amin(dim=(-2, -1))
+    varies = ~is_constant(activations)[..., 0, 0]
     return varies.to(activations.dtype).unsqueeze(1)
 
 

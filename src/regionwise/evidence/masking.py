@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
@@ -17,25 +16,27 @@ MinMaxOrder = Literal["upsample-first", "minmax-first"]
 def upsample(
     maps: Float[Tensor, "n k i j"], size: tuple[int, int], *, align_corners: bool = False
 ) -> Float[Tensor, "n k h w"]:
-    """Interpolate maps bilinearly to ``size`` = (rows, columns). Constants stay constant."""
+    """Interpolate maps bilinearly to ``size`` = (rows, columns). Constants stay so, up to rounding."""
     if tuple(maps.shape[-2:]) == size:
         return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=align_corners)
 
 
-def min_max(maps: Float[Tensor, "*b h w"], *, eps: float | None = None) -> Float[Tensor, "*b h w"]:
-    """Shift and scale each map to [0, 1]; a map that is constant up to rounding becomes zero.
+def min_max(
+    maps: Float[Tensor, "*b h w"], *, constant: Bool[Tensor, "*b 1 1"] | None = None
+) -> Float[Tensor, "*b h w"]:
+    """Shift and scale each map to [0, 1]: (m - min m) / (max m - min m) over the last two axes.
 
-    (m - min m) / (max m - min m) over the two last axes. ``eps`` is the relative rounding of the
-    values, that of their dtype by default.
+    Maps marked ``constant``, by default those that are, become zero.
     """
     low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
-    # interpolating a constant leaves differences of the last digit, which are no contrast
-    eps = torch.finfo(maps.dtype).eps if eps is None else eps
-    rounding = 8 * eps * torch.maximum(low.abs(), high.abs())
-    constant = high - low <= rounding
-    scaled = (maps - low) / (high - low).masked_fill(constant, 1)
-    return scaled.masked_fill(constant, 0)
+    flat = low == high if constant is None else constant | (low == high)
+    return ((maps - low) / (high - low).masked_fill(flat, 1)).masked_fill(flat, 0)
+
+
+def is_constant(maps: Float[Tensor, "*b h w"]) -> Bool[Tensor, "*b 1 1"]:
+    """Say which maps have one value everywhere. Ask before interpolating: that rounds."""
+    return maps.amin(dim=(-2, -1), keepdim=True) == maps.amax(dim=(-2, -1), keepdim=True)
 
 
 def minmax_masks(
@@ -52,7 +53,8 @@ def minmax_masks(
     """
     if order == "minmax-first":
         return upsample(min_max(activations), size, align_corners=align_corners)
-    return min_max(upsample(activations, size, align_corners=align_corners))
+    full = upsample(activations, size, align_corners=align_corners)
+    return min_max(full, constant=is_constant(activations))
 
 
 def apply_mask(

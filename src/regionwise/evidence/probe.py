@@ -24,6 +24,7 @@ from regionwise.evidence.state import borrowed, device_of, dtype_of
 from regionwise.evidence.targets import Targets, TargetSpec, resolve_targets
 from regionwise.evidence.tracing import resolve_layer
 from regionwise.heads.pooled import PooledHead, find_pooled_head
+from regionwise.models.wrappers import unwrap
 from regionwise.shapes import (
     Activations,
     ChannelLogits,
@@ -79,7 +80,7 @@ class Probe:
     ) -> None:
         if not needs <= NEEDS:
             raise ModelError(f"unknown evidence {sorted(needs - NEEDS)}; known: {sorted(NEEDS)}")
-        self._model = model
+        self._model = unwrap(model)
         self._given = inputs
         self._spec = targets
         self._wanted_layer = layer
@@ -212,7 +213,7 @@ class Probe:
         """Differentiate every target's score once: by the layer, and by the inputs if asked."""
         wants_inputs = INPUT_GRADIENTS in self._needs
         sources = (self._leaf, self._fed) if wants_inputs else (self._leaf,)
-        if not self._graph_scores.requires_grad:
+        if not all(t.requires_grad for t in (self._graph_scores, *sources)):
             raise LayerError(self._unreachable())
         with torch.inference_mode(mode=False), torch.enable_grad():
             columns = self._graph_scores.sum(dim=0).unbind()

@@ -37,7 +37,7 @@ def find_pooled_head(model: nn.Module, activations: Activations, logits: Logits)
     pooled = activations.mean(dim=(-2, -1))
     for name, weight, bias in _candidates(model, pooled.shape[1], logits.shape[1]):
         rebuilt = pooled @ weight.T + bias
-        tolerance = 1e-3 if logits.dtype in {torch.float16, torch.bfloat16} else 1e-4
+        tolerance = max(1e-4, 4 * torch.finfo(logits.dtype).eps)
         scale = logits.abs().amax().clamp_min(torch.finfo(logits.dtype).tiny)
         if (rebuilt - logits).abs().amax() <= tolerance * scale:
             return PooledHead(weight, bias, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,7 @@ from regionwise.data.birds.vocabulary import PARTS
 Masks = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-def part_locations(
-    poses: Sequence[Pose], removed: Collection[int], fine: int, masks: Masks
-) -> NDArray[np.float64]:
+def part_locations(poses: Sequence[Pose], fine: int, masks: Masks) -> NDArray[np.float64]:
     """Return ``(birds, 15, 3)``: x and y in pixels, and 1 where the part is seen there.
 
     A part is seen if a pixel of it lies within 1.5 % of the picture's side around its place; x
@@ -28,7 +26,7 @@ def part_locations(
         places = places_of(pose)
         for index, name in enumerate(PARTS):
             x, y = (value / fine for value in places[name])
-            if index + 1 not in removed and _seen(masks, (number + 1, index + 1), x, y):
+            if _seen(masks, (number + 1, index + 1), x, y):
                 found[number, index] = (round(x, 2), round(y, 2), 1.0)
     return found
 

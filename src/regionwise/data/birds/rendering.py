@@ -61,7 +61,7 @@ def render(scene: Scene, changes: Changes | None = None, size: int = 224) -> Ren
     _over(image, birds, _bird_palette(poses), fine, relief(scene, size))
     covered = _leaves(image, scene, fine)
     part_mask, instances = _masks(birds, covered, fine)
-    where = part_locations(poses, removed, fine, (part_mask, instances))
+    where = part_locations(poses, fine, (part_mask, instances))
     return Rendered(lit(image, scene.light, scene.seed), part_mask, instances, where)
 
 

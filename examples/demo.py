@@ -1,0 +1,48 @@
+"""Render a few birds, explain them with every method, and say where the sheet lies.
+
+    python examples/demo.py [FOLDER]
+
+The birds are two pairs: each pair is one scene rendered twice, the second time with one part
+replaced by that of the neighbouring class. A good map of the second picture should know where.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+import regionwise
+from regionwise.data.birds import differing_parts, render, replacement, sample_scene, species
+
+PAIRS = [(6, 7, 3), (18, 19, 5)]  # class, its neighbour in the chain, number of the scene
+
+
+def write_birds(folder):
+    """Write each scene as its own class, and again with the one part that makes it the other."""
+    kinds = species(24)
+    for first, second, index in PAIRS:
+        scene = sample_scene(kinds[first], index, seed=7)
+        parts = differing_parts(kinds[first].plumage, kinds[second].plumage)
+        changes = {part: replacement(part, kinds[second]) for part in parts}
+        for kind, edit in ((kinds[first], {}), (kinds[second], changes)):
+            path = folder / f"{kind.name}.png"
+            Image.fromarray(render(scene, edit, size=448).image).save(path)
+            yield path
+
+
+def main():
+    """Render, explain, say where."""
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
+    birds = out / "birds"
+    birds.mkdir(parents=True, exist_ok=True)
+    paths = [str(path) for path in write_birds(birds)]
+    methods = [word for name in regionwise.methods for word in ("--method", name)]
+    command = [sys.executable, "-m", "regionwise", "explain", *paths, *methods]
+    subprocess.run([*command, "--out", str(out / "explained"), "--overwrite"], check=True)
+    print(f"\nThe sheet: {out / 'explained' / 'sheet.png'}")
+    print(f"Each map, as picture and as numbers: {out / 'explained'}{'/*/'}")
+
+
+if __name__ == "__main__":
+    main()
