@@ -137,3 +137,13 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path):
             path.write_bytes(broken.tobytes())
             with suppress(ImageError):
                 assert open_image(path).mode == "RGB"
+
+
+def test_colours_without_a_way_to_rgb(tmp_path, monkeypatch):
+    path = cut(tmp_path / "x.png", noise(), 1)
+
+    def unsupported(*_: object) -> None:  # as LAB is by older versions of Pillow
+        raise ValueError("conversion not supported between modes")
+
+    monkeypatch.setattr(Image.Image, "convert", unsupported)
+    refused(path, "cannot convert .RGB.; save it as RGB")

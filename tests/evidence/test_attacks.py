@@ -21,7 +21,8 @@ from regionwise.errors import (
     TargetError,
 )
 from regionwise.evidence.masking import minmax_masks
-from regionwise.evidence.probe import GRADIENTS, INPUT_GRADIENTS, Probe
+from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS
+from regionwise.evidence.probe import Probe
 from samples import assert_same, chosen
 
 METHODS = [

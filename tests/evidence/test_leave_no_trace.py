@@ -13,7 +13,8 @@ from footprint import assert_untouched, snapshot
 from nets import DeepTailNet, seeded
 from regionwise import explain, explain_all
 from regionwise.errors import LayerError, ModelError, RegionwiseError, TargetError
-from regionwise.evidence.probe import GRADIENTS, INPUT_GRADIENTS, MASKED_SCORES, Probe
+from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS, MASKED_SCORES
+from regionwise.evidence.probe import Probe
 from samples import assert_same, chosen
 
 METHODS = ["grad-cam", "grad-cam++", "score-cam", "score-cam++", "gradient", "random", "edges"]

@@ -143,3 +143,10 @@ def test_percentages_never_pretend_to_be_certain():
 def test_captions_differ_with_the_probability():
     sheets = [contact_sheet([row(1, probability=p)], names(1)) for p in (0.1, 0.2, None)]
     assert all(a.tobytes() != b.tobytes() for a, b in pairwise(sheets))
+
+
+def test_a_long_method_name_takes_a_second_line_at_a_hyphen():
+    short = contact_sheet([row(11)], names(11))
+    long = contact_sheet([row(11)], ["integrated-gradients", *names(10)])
+    assert long.height == short.height + 2 * 14
+    assert contact_sheet([row(2)], ["integrated-gradients", "x"]).width == 1360

@@ -29,9 +29,9 @@ from regionwise.files import write_json
 from regionwise.models.classifier import Classifier
 from regionwise.pictures.encoding import encode_png
 from regionwise.pictures.sheet import Row, contact_sheet
-from regionwise.report.gallery import Explained, sheet_rows, split_batch
+from regionwise.report.gallery import Explained, image_files, sheet_rows, split_batch
 from regionwise.report.manifest import image_record, method_record, versions
-from regionwise.report.writing import check_folder, image_files, remove_stale, write_together
+from regionwise.report.writing import check_folder, remove_stale, write_together
 from regionwise.zoo import load_model
 
 SHEET_IMAGES = 12
@@ -166,7 +166,7 @@ def _keep(job: _Job, done: _Done, image: NamedImage, explained: Explained) -> No
         remove_stale(job.request.out, MANIFEST, SHEET)
     write_together(job.request.out / image.folder, files)
     done.records.append(image_record(explained, source=source, folder=image.folder))
-    done.layers.append(explained.layer)
+    done.layers.append(explained.first.layer)
     if len(done.records) <= SHEET_IMAGES:
         done.rows.extend(sheet_rows(explained, Path(source).name))
 
@@ -188,13 +188,13 @@ def _finish(job: _Job, done: _Done) -> None:
     """Write the sheet, and then the manifest."""
     request, classifier = job.request, job.classifier
     shown = min(len(done.records), SHEET_IMAGES)
-    note = f" · {shown} of {len(done.records)} images" if shown < len(done.records) else ""
-    sheet = contact_sheet(
-        done.rows,
-        list(job.recipes),
-        title=classifier.source,
-        subtitle=f"layer {done.layers[0]} · each map scaled to [0, 1]{note}",
-    )
+    notes = [f"maps at {done.layers[0]}, each scaled to [0, 1]"]
+    if classifier.weights not in {"shipped", "pretrained", "given"}:
+        notes.append(f"weights: {classifier.weights}")
+    if shown < len(done.records):
+        notes.append(f"{shown} of {len(done.records)} images")
+    title, subtitle = classifier.source, " · ".join(notes)
+    sheet = contact_sheet(done.rows, list(job.recipes), title=title, subtitle=subtitle)
     write_together(request.out, {SHEET: encode_png(sheet)})
     manifest = {
         "versions": versions(),

@@ -10,7 +10,8 @@ import torch
 from regionwise.attribution.catalog import methods
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import ModelError, TargetError
-from regionwise.evidence.probe import POOLED_HEAD, Probe
+from regionwise.evidence.needs import POOLED_HEAD
+from regionwise.evidence.probe import Probe
 from regionwise.shapes import Activations, ChannelWeights, Maps, Scores
 
 

@@ -16,7 +16,8 @@ from regionwise.attribution.result import Attribution, flags_of
 from regionwise.data.images import open_image
 from regionwise.errors import InputError, SettingError
 from regionwise.evidence.checks import check_inputs
-from regionwise.evidence.probe import GRADIENTS, INPUT_GRADIENTS, Probe
+from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS
+from regionwise.evidence.probe import Probe
 from regionwise.evidence.targets import TargetSpec, class_name
 from regionwise.models.classifier import Classifier
 from regionwise.shapes import Images, Inputs

@@ -16,7 +16,7 @@ from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.attribution.score_cam import score_cam_map
 from regionwise.evidence.masking import upsample
 from regionwise.evidence.probe import Probe
-from regionwise.evidence.scoring import CHUNK, channel_chunks
+from regionwise.evidence.scoring import CHUNK, chunks
 from regionwise.registry import CHUNKED
 from regionwise.shapes import Activations, ChannelWeights, Maps
 
@@ -94,7 +94,7 @@ class ScoreCAMpp(Recipe):
     def _gated_sum(self, probe: Probe, weights: ChannelWeights) -> Maps:
         """Sum chunk by chunk: all gates at once would be K images."""
         total = probe.activations.new_zeros(*weights.shape[:2], *probe.size)
-        for part in channel_chunks(weights.shape[2], self.chunk):
+        for part in chunks(weights.shape[2], self.chunk):
             gates = gated_masks(probe.activations[:, part], probe.size, self.activation)
             total = total + torch.einsum("ntk,nkhw->nthw", weights[:, :, part], gates)
         return total.relu()

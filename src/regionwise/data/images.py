@@ -177,7 +177,11 @@ def _as_rgb(path: Path, image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
+    try:
+        return image.convert("RGB")
+    except ValueError as error:
+        message = f"{str(path)!r} has colours of a kind that Pillow cannot convert ({image.mode})"
+        raise ImageError(f"{message}; save it as RGB") from error
 
 
 def _scaled_to_eight_bits(path: Path, image: Image.Image) -> Image.Image:

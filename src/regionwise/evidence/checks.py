@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.errors import InputError, LayerError, ModelError
+from regionwise.models.grids import Grid, grid_of
 from regionwise.shapes import Inputs, Logits
 
 
@@ -29,17 +30,20 @@ def check_inputs(inputs: Any) -> Inputs:
     return inputs.detach().clone() if inputs.is_inference() else inputs.detach()
 
 
-def as_map(output: Any, layer: str) -> Tensor:
-    """Return the layer's output if it is a map n k i j of several cells.
+def as_map(output: Any, layer: str, image: tuple[int, int], prefix: int | None) -> Grid:
+    """Return how a layer's output is read as a map of several cells.
 
     Raises:
-        LayerError: it is something else.
+        LayerError: it is no such map.
     """
-    if isinstance(output, Tensor) and output.dim() == 4 and output.shape[2:].numel() > 1:
-        return output
+    if isinstance(output, Tensor) and output.is_floating_point():
+        grid = grid_of(output.shape, image, prefix=prefix) or grid_of(output.shape, image)
+        if grid is not None:
+            return grid
     raise LayerError(
-        f"layer {layer!r} gives {_kind_of(output)}, not a map (n, channels, rows, columns) of"
-        " several cells; leave the layer out, and the last one that does is found"
+        f"layer {layer!r} gives {_kind_of(output)}, not a map of several cells"
+        " (n, channels, rows, columns, or tokens on a grid);"
+        " leave the layer out, and the last one that does is found"
     )
 
 

@@ -16,7 +16,7 @@ MinMaxOrder = Literal["upsample-first", "minmax-first"]
 def upsample(
     maps: Float[Tensor, "n k i j"], size: tuple[int, int], *, align_corners: bool = False
 ) -> Float[Tensor, "n k h w"]:
-    """Interpolate maps bilinearly to ``size`` = (rows, columns). Constants stay so, up to rounding."""
+    """Interpolate bilinearly to ``size`` = (rows, columns); constants stay so, up to rounding."""
     if tuple(maps.shape[-2:]) == size:
         return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=align_corners)

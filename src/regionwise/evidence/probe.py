@@ -12,18 +12,36 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from regionwise.errors import LayerError, ModelError
-from regionwise.evidence.checks import as_logits, as_map, check_inputs, finite_logits, ran_message
-from regionwise.evidence.scoring import CHUNK, Gate, score_channel_masks
+from regionwise.evidence.checks import as_logits, check_inputs, finite_logits
+from regionwise.evidence.forward import run_once
+from regionwise.evidence.needs import (
+    GRADIENTS,
+    INPUT_GRADIENTS,
+    MASKED_SCORES,
+    NEEDS,
+    POOLED_HEAD,
+    TAIL,
+)
+from regionwise.evidence.replay import Tail, checked_tail
+from regionwise.evidence.scoring import (
+    CHUNK,
+    Gate,
+    MaskSource,
+    chunks,
+    score_channel_masks,
+    score_masks,
+)
 from regionwise.evidence.state import borrowed, device_of, dtype_of
 from regionwise.evidence.targets import Targets, TargetSpec, resolve_targets
 from regionwise.evidence.tracing import resolve_layer
 from regionwise.heads.pooled import PooledHead, find_pooled_head
+from regionwise.models.grids import Grid
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import (
     Activations,
@@ -34,12 +52,6 @@ from regionwise.shapes import (
     Logits,
     Scores,
 )
-
-GRADIENTS: Final = "gradients"
-INPUT_GRADIENTS: Final = "input-gradients"
-MASKED_SCORES: Final = "masked-scores"
-POOLED_HEAD: Final = "pooled-head"
-NEEDS: Final = frozenset({GRADIENTS, INPUT_GRADIENTS, MASKED_SCORES, POOLED_HEAD})
 
 
 class Probe:
@@ -96,8 +108,8 @@ class Probe:
             self.layer, module = resolve_layer(self._model, self._wanted_layer, self.inputs)
             self._forward_once(module)
             self.targets: Targets = resolve_targets(self._spec, self.logits, self._class_names)
-            with torch.set_grad_enabled(self._graph_logits.requires_grad):
-                self._graph_scores = self.targets.scores(self._graph_logits)
+            with torch.set_grad_enabled(self._pass.logits.requires_grad):
+                self._graph_scores = self.targets.scores(self._pass.logits)
             self.scores: Scores = self._checked_scores(self._graph_scores.detach())
             self._stack = stack.pop_all()
         return self
@@ -109,7 +121,7 @@ class Probe:
         trace: TracebackType | None,
     ) -> None:
         self._cache.clear()
-        del self._graph_logits, self._graph_scores, self._leaf
+        del self._pass, self._graph_scores
         self._stack.__exit__(kind, error, trace)
 
     @property
@@ -160,6 +172,43 @@ class Probe:
         )
         return logits
 
+    def logits_under(
+        self,
+        key: Hashable,
+        masks: MaskSource,
+        count: int,
+        *,
+        fill: Inputs | float = 0.0,
+        chunk: int = CHUNK,
+    ) -> ChannelLogits:
+        """Logits of the inputs under ``count`` masks each, n m y; computed once per ``key``."""
+        self._declared(MASKED_SCORES)
+        logits: Tensor = self._once(
+            ("masks", key),
+            lambda: score_masks(self.forward, self.inputs, masks, count, fill=fill, chunk=chunk),
+        )
+        return logits
+
+    @property
+    def tail(self) -> Tail:
+        """The network behind the layer, checked to give the network's own logits."""
+        self._declared(TAIL)
+        tail: Tail = self._once("tail", self._checked_tail)
+        return tail
+
+    def tail_logits(self, index: int, activations: Activations, *, chunk: int = 64) -> Logits:
+        """Logits of image ``index`` if its map were each of ``activations`` m k i j, m y."""
+        tail = self.tail
+        with torch.no_grad():
+            return torch.cat(
+                [tail(index, activations[part]) for part in chunks(len(activations), chunk)]
+            )
+
+    def again(self, inputs: Inputs, needs: frozenset[str]) -> Probe:
+        """Return a probe of other inputs (noisy copies, say) with these targets and this layer."""
+        spec = self.targets.function or self.targets.indices
+        return Probe(self._model, inputs, spec, self.layer, needs=needs)
+
     def baseline_logits(self, fill: float = 0.0) -> Logits:
         """Logits of an image that is ``fill`` everywhere, in the units of the inputs, n y."""
         self._declared(MASKED_SCORES)
@@ -175,44 +224,16 @@ class Probe:
             return as_logits(self._model(inputs), len(inputs)).detach()
 
     def _forward_once(self, module: nn.Module) -> None:
-        wants_trunk = INPUT_GRADIENTS in self._needs
-        wants_tail = wants_trunk or GRADIENTS in self._needs
-        run = self._run(module, trunk=wants_trunk, tail=wants_tail)
-        if wants_tail and not run[2].requires_grad and not wants_trunk:
-            # a network with a no_grad block of its own ends it by turning gradients off again
-            run = self._run(module, trunk=True, tail=True)
-        self._fed, self._leaf, self._graph_logits = run
-        self.activations: Activations = self._leaf.detach()
-        self.logits: Logits = finite_logits(self._graph_logits.detach(), self._model)
-
-    def _run(self, module: nn.Module, *, trunk: bool, tail: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the network once; return what it was fed, the layer's map, and the logits."""
-        joined = INPUT_GRADIENTS in self._needs
-        seen: list[Tensor] = []
-
-        def at_layer(_: nn.Module, __: Any, output: Any) -> Tensor:
-            # a fresh node: the layer's own output may also go another way, or be changed in place
-            fresh = as_map(output, self.layer).clone()
-            seen.append(fresh if joined else fresh.detach().requires_grad_(tail))
-            torch.set_grad_enabled(tail)
-            return seen[-1].clone()
-
-        handle = module.register_forward_hook(at_layer)
-        try:
-            with torch.set_grad_enabled(trunk):
-                fed = self.inputs.clone().requires_grad_(joined)
-                # the model may work in place on what it is fed, but not on a leaf
-                logits = as_logits(self._model(fed.clone()), len(fed))
-        finally:
-            handle.remove()
-        if len(seen) != 1:
-            raise LayerError(ran_message(self.layer, len(seen)))
-        return fed, seen[0], logits
+        once = run_once(self._model, self.inputs, (self.layer, module), self._needs)
+        self._pass = once
+        self.grid: Grid = once.grid
+        self.activations: Activations = once.leaf.detach()
+        self.logits: Logits = finite_logits(once.logits.detach(), self._model)
 
     def _backward(self) -> tuple[Tensor, Tensor | None]:
         """Differentiate every target's score once: by the layer, and by the inputs if asked."""
         wants_inputs = INPUT_GRADIENTS in self._needs
-        sources = (self._leaf, self._fed) if wants_inputs else (self._leaf,)
+        sources = (self._pass.leaf, self._pass.fed) if wants_inputs else (self._pass.leaf,)
         if not all(t.requires_grad for t in (self._graph_scores, *sources)):
             raise LayerError(self._unreachable())
         with torch.inference_mode(mode=False), torch.enable_grad():
@@ -225,6 +246,13 @@ class Probe:
             raise LayerError(self._unreachable())
         stacked = [torch.stack(by_target, dim=1) for by_target in zip(*found, strict=True)]
         return stacked[0], stacked[1] if wants_inputs else None
+
+    def _checked_tail(self) -> Tail:
+        return checked_tail(
+            Tail(self._model, self.inputs, self._pass.recording, self.grid),
+            self.activations,
+            self.logits,
+        )
 
     def _unreachable(self) -> str:
         return (

@@ -15,14 +15,43 @@ from regionwise.shapes import Activations, Inputs
 Gate: TypeAlias = Callable[[Tensor], Tensor]
 """Turns some channels ``1 k i j`` of an image's activations into masks ``1 k h w``."""
 
+MaskSource: TypeAlias = Callable[[int, slice], Tensor]
+"""Gives the masks of a slice for one image, m h w."""
+
 CHUNK = 16
 """Masked images per forward pass, unless asked otherwise."""
 
 
-def channel_chunks(channels: int, chunk: int) -> Iterator[slice]:
-    """Cut ``channels`` into consecutive slices of at most ``chunk``."""
-    for start in range(0, channels, chunk):
-        yield slice(start, min(start + chunk, channels))
+def chunks(count: int, chunk: int) -> Iterator[slice]:
+    """Cut ``count`` items into consecutive slices of at most ``chunk``."""
+    for start in range(0, count, chunk):
+        yield slice(start, min(start + chunk, count))
+
+
+def score_masks(
+    forward: Callable[[Tensor], Tensor],
+    inputs: Inputs,
+    masks: MaskSource,
+    count: int,
+    *,
+    fill: Float[Tensor, "n c h w"] | float = 0.0,
+    chunk: int = CHUNK,
+) -> Float[Tensor, "n m y"]:
+    """Return the logits of each image under each of ``count`` masks, n m y.
+
+    The masks of a chunk are made when they are needed and forgotten after it: memory grows with
+    ``chunk``, not with the number of masks. ``fill`` replaces what is removed.
+    """
+    rows = []
+    for index in range(len(inputs)):
+        image = inputs[index : index + 1]
+        instead = fill[index : index + 1, None] if isinstance(fill, Tensor) else fill
+        logits = [
+            forward(apply_mask(image, masks(index, part)[None], instead)[0])
+            for part in chunks(count, chunk)
+        ]
+        rows.append(torch.cat(logits))
+    return torch.stack(rows)
 
 
 def score_channel_masks(
@@ -33,16 +62,9 @@ def score_channel_masks(
     *,
     chunk: int = CHUNK,
 ) -> Float[Tensor, "n k y"]:
-    """Return the logits of each image under each channel's mask.
+    """Return the logits of each image under the mask that ``gate`` makes of each channel, n k y."""
 
-    The masks of a chunk are made when they are needed and forgotten after it: memory grows with
-    ``chunk``, not with the number of channels.
-    """
-    rows = []
-    for image, maps in zip(inputs, activations, strict=True):
-        logits = [
-            forward(apply_mask(image[None], gate(maps[None, part]))[0])
-            for part in channel_chunks(maps.shape[0], chunk)
-        ]
-        rows.append(torch.cat(logits))
-    return torch.stack(rows)
+    def masks(index: int, part: slice) -> Tensor:
+        return gate(activations[index : index + 1, part])[0]
+
+    return score_masks(forward, inputs, masks, activations.shape[1], chunk=chunk)

@@ -1,16 +1,19 @@
-"""Watching one forward pass of one image to see which module gives which map."""
+"""Watching one pass of one image to see which module gives which map, and which maps matter."""
 
 from __future__ import annotations
 
 import weakref
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
+from regionwise.evidence.checks import as_logits
 from regionwise.evidence.state import borrowed
+from regionwise.models.grids import Grid, grid_of
 from regionwise.models.layers import LayerRecord, choose_layer, find_layer
 from regionwise.shapes import Inputs
 
@@ -19,33 +22,122 @@ _CHOSEN: Final[weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, ...], str]]]
 )
 
 
+@dataclass(frozen=True, eq=False)
+class _Sighting:
+    """A module that finished, what it gave, and what it was given."""
+
+    name: str
+    module: nn.Module
+    output: Any
+    given: Any
+
+
 def trace_layers(model: nn.Module, inputs: Inputs) -> tuple[LayerRecord, ...]:
-    """Run the first image through the model and record each module's output, in finishing order."""
-    outputs: list[tuple[str, nn.Module, Any]] = []
+    """Run the first image through the model and record each module's output, in finishing order.
+
+    One backward pass tells how much of the top logit's gradient arrives at each map.
+    """
+    seen: list[_Sighting] = []
     names = {module: name for name, module in model.named_modules()}
 
-    def record(module: nn.Module, _: Any, output: Any) -> None:
-        outputs.append((names[module], module, output))
+    def record(module: nn.Module, given: Any, output: Any) -> None:
+        seen.append(_Sighting(names[module], module, output, given[0] if given else None))
 
     handles = [module.register_forward_hook(record) for module in names]
     try:
-        with borrowed(model), torch.no_grad():
-            model(inputs[:1].clone())
+        with borrowed(model), torch.enable_grad():
+            fed = inputs[:1].clone().requires_grad_()
+            logits = as_logits(model(fed.clone()), 1)
+            image = (inputs.shape[2], inputs.shape[3])
+            return _records(model, seen, logits, image)
     finally:
         for handle in handles:
             handle.remove()
-    return _records(outputs)
 
 
-def _records(outputs: list[tuple[str, nn.Module, Any]]) -> tuple[LayerRecord, ...]:
-    calls = Counter(name for name, _, _ in outputs)
+def _records(
+    model: nn.Module, seen: Sequence[_Sighting], logits: Tensor, image: tuple[int, int]
+) -> tuple[LayerRecord, ...]:
+    calls = Counter(s.name for s in seen)
     numbers: dict[int, int] = {}
-    records = []
-    for name, module, output in outputs:
-        shape = tuple(output.shape) if isinstance(output, Tensor) else ()
-        number = numbers.setdefault(_identity(output), len(numbers))
-        records.append(LayerRecord(name, type(module).__name__, shape, number))
-    return tuple(replace(r, calls=calls[r.name]) for r in records)
+    attention = _attention_names(model)
+    records = [
+        LayerRecord(
+            name=s.name,
+            kind=type(s.module).__name__,
+            shape=tuple(s.output.shape) if isinstance(s.output, Tensor) else (),
+            tensor=numbers.setdefault(_identity(s.output), len(numbers)),
+            calls=calls[s.name],
+            grid=_grid(model, s.output, image),
+            in_attention=s.name.startswith(attention),
+        )
+        for s in seen
+    ]
+    shares = _reaches(seen, [r.grid for r in records], logits)
+    return tuple(replace(r, reach=share) for r, share in zip(records, shares, strict=True))
+
+
+def prefix_tokens(model: nn.Module) -> int | None:
+    """Return the number of leading tokens where the network tells it (timm), else ``None``."""
+    told = getattr(model, "num_prefix_tokens", None)
+    return told if isinstance(told, int) else None
+
+
+def _grid(model: nn.Module, output: Any, image: tuple[int, int]) -> Grid | None:
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        return None
+    told = grid_of(output.shape, image, prefix=prefix_tokens(model))
+    return told or grid_of(output.shape, image)
+
+
+def _attention_names(model: nn.Module) -> tuple[str, ...]:
+    """Return the path prefixes of what lies in an attention block, the block itself included."""
+    return tuple(
+        name
+        for name, module in model.named_modules()
+        if name and any(word in type(module).__name__ for word in ("Attention", "Attn"))
+    )
+
+
+def _reaches(
+    seen: Sequence[_Sighting], grids: Sequence[Grid | None], logits: Tensor
+) -> list[float | None]:
+    wanted = [
+        i for i, grid in enumerate(grids) if grid is not None and seen[i].output.requires_grad
+    ]
+    shares: list[float | None] = [None] * len(seen)
+    for scalar in _scalars(seen, logits):
+        if not scalar.requires_grad or not wanted:
+            continue
+        outputs = [seen[i].output for i in wanted]
+        found: Sequence[Tensor | None] = torch.autograd.grad(
+            scalar, outputs, retain_graph=True, allow_unused=True
+        )
+        if any(g is not None and bool(g.any()) for g in found):
+            for i, gradient in zip(wanted, found, strict=True):
+                shares[i] = _share(grids[i], gradient)
+            break
+    return shares
+
+
+def _scalars(seen: Sequence[_Sighting], logits: Tensor) -> list[Tensor]:
+    """Return what to differentiate: the top logit, then what enters the last linear layer.
+
+    The second is for networks that start with a head of zeros: no gradient passes through it.
+    """
+    features = [s.given for s in seen if isinstance(s.module, nn.Linear)]
+    usable = [f for f in features if isinstance(f, Tensor) and f.requires_grad]
+    waves = [torch.cos(torch.arange(f.numel(), device=f.device)).view_as(f) for f in usable[-1:]]
+    return [logits.amax(), *((f * w).sum() for f, w in zip(usable[-1:], waves, strict=True))]
+
+
+def _share(grid: Grid | None, gradient: Tensor | None) -> float:
+    """Return how much of a gradient lies on the cells: 1 where all of it does, 0 where none."""
+    if gradient is None or grid is None or not bool(gradient.any()):
+        return 0.0
+    if not grid.prefix:
+        return 1.0
+    return float(gradient[:, grid.prefix :].norm() / gradient.norm())
 
 
 def _identity(output: Any) -> int:
@@ -58,8 +150,8 @@ def resolve_layer(
 ) -> tuple[str, nn.Module]:
     """Return the name and module of the layer to explain.
 
-    Without ``layer`` the last spatial map is found by tracing one image, once per model and input
-    size.
+    Without ``layer`` the last map that matters is found by tracing one image, once per model and
+    input size.
 
     Raises:
         LayerError: no such layer, or the network has no spatial map.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from torch import nn
 
 from regionwise.errors import LayerError, nearest
+from regionwise.models.grids import Grid
 
-_TRANSPARENT = ("Pool", "Dropout", "DropPath", "Identity", "Flatten")
+_TRANSPARENT: Final = ("Pool", "Dropout", "DropPath", "Identity", "Flatten")
+_REACHED: Final = 1e-3
+"""Least share of the gradient that must arrive at the cells rather than at leading tokens."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,10 @@ class LayerRecord:
         shape: shape of the output; empty when it was no tensor.
         tensor: number of the output tensor; modules that return the same tensor share it.
         calls: how often the module ran.
+        grid: how the output is read as a map; ``None`` if it is none.
+        reach: share of the gradient of the top logit that arrives at the cells, 0 to 1; ``None``
+            if it could not be measured.
+        in_attention: the module is part of an attention block.
     """
 
     name: str
@@ -30,57 +37,45 @@ class LayerRecord:
     shape: tuple[int, ...]
     tensor: int
     calls: int = 1
-
-    @property
-    def spatial(self) -> bool:
-        """Whether the output is a map n k i j with more than one cell."""
-        return len(self.shape) == 4 and self.shape[2] * self.shape[3] > 1
+    grid: Grid | None = None
+    reach: float | None = None
+    in_attention: bool = False
 
     @property
     def transparent(self) -> bool:
         """Whether the module only pools or passes on what another layer found."""
         return any(word in self.kind for word in _TRANSPARENT)
 
+    @property
+    def explainable(self) -> bool:
+        """Whether the layer gives one map, and the score depends on its cells."""
+        reached = self.reach is None or self.reach >= _REACHED
+        return self.grid is not None and self.calls == 1 and reached and bool(self.name)
+
 
 def choose_layer(records: Sequence[LayerRecord]) -> str:
-    """Return the outermost module that gives the last spatial map before the pooling.
+    """Return the outermost module that gives the last map which the score depends on.
 
-    Pooling, dropout and identity modules are looked through. A network that works on tokens behind
-    its last map (a vision transformer behind its patch embedding) is refused: that map says
-    nothing about what the tokens became.
+    Pooling, dropout and identity modules are looked through, and so are the parts of attention
+    blocks. Behind the last block of a vision transformer only the class token is read: no gradient
+    reaches the cells there, so the last layer is the normalisation in front of its attention.
 
     Raises:
-        LayerError: there is no such layer; the message lists what could be given instead.
+        LayerError: there is no such layer.
     """
     makers = {r.tensor: r for r in reversed(records)}
     fresh = [
         r
         for r in records
-        if r.spatial and r.calls == 1 and not r.transparent and not makers[r.tensor].transparent
+        if r.explainable and not r.transparent and not makers[r.tensor].transparent
     ]
+    outside = [r for r in fresh if not r.in_attention]
     if not fresh:
         raise LayerError(
-            "the model has no layer with a spatial map (n, channels, rows, columns);"
-            " its explanations need one"
+            "the model has no layer with a spatial map that its scores depend on"
+            " (n, channels, rows, columns, or tokens on a grid); its explanations need one"
         )
-    tensor = fresh[-1].tensor
-    chosen = [r for r in fresh if r.tensor == tensor][-1]
-    behind = records[records.index(chosen) + 1 :]
-    tokens = next((r for r in behind if len(r.shape) == 3 and r.shape[1] > 1), None)
-    if tokens is not None or chosen.kind == "LayerNorm":
-        culprit = tokens or chosen
-        raise LayerError(
-            f"the last spatial map, {chosen.name!r} {chosen.shape[1:]}, is not what the network"
-            f" decides on: {culprit.name!r} ({culprit.kind}) works on tokens behind it;"
-            f" name a layer yourself, one of {spatial_names(records)}"
-        )
-    return chosen.name
-
-
-def spatial_names(records: Sequence[LayerRecord], *, count: int = 8) -> str:
-    """Return the last few layers with a spatial map, as a list for messages."""
-    names = [f"{r.name!r} {r.shape[1:]}" for r in records if r.spatial and r.name and r.calls == 1]
-    return ", ".join(names[-count:]) or "none: no module gives a map (n, channels, rows, columns)"
+    return (outside or fresh)[-1].name
 
 
 def find_layer(model: nn.Module, layer: Any) -> tuple[str, nn.Module]:

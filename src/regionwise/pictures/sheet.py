@@ -21,11 +21,11 @@ PAGE = 1000
 
 MARGIN = 28
 GUTTER = 8
-SMALLEST_CELL, LARGEST_CELL = 92, 200
+SMALLEST_CELL, LARGEST_CELL = 76, 200
 HEAD = 104
 """Points above the rule: title, scale and the methods' names."""
-SETTINGS = 12
-"""Points more where a method's settings need a line of their own."""
+LINE, SETTINGS = 14, 12
+"""Points more for each further line of a name, and for a line of settings."""
 CAPTION = 28
 """Points above a row's pictures for the class explained."""
 
@@ -53,6 +53,7 @@ class Layout:
     height: int
     columns: int
     rule: int
+    settings: bool
 
     @property
     def right(self) -> int:
@@ -101,8 +102,10 @@ def _layout(rows: Sequence[Row], columns: Sequence[str]) -> Layout:
     cell = min(max(free // count, SMALLEST_CELL), LARGEST_CELL)
     ratio = max(row.image.shape[0] / row.image.shape[1] for row in rows)
     height = round(cell * min(max(ratio, 0.5), 2.0))
-    rule = HEAD + (SETTINGS if any(":" in column for column in columns) else 0)
-    return Layout(cell=cell, height=height, columns=count, rule=rule)
+    lines = max((len(_name_lines(column, cell)) for column in columns), default=1)
+    settings = any(":" in column for column in columns)
+    rule = HEAD + LINE * (lines - 1) + (SETTINGS if settings else 0)
+    return Layout(cell=cell, height=height, columns=count, rule=rule, settings=settings)
 
 
 def _tops(rows: Sequence[Row], layout: Layout) -> list[int]:
@@ -125,11 +128,22 @@ def _head(canvas: Canvas, title: str, subtitle: str, colours: str) -> None:
 
 def _heading(canvas: Canvas, layout: Layout, index: int, column: str) -> None:
     """Write a method's name above its column, its settings small below the name."""
-    name, _, settings = column.partition(":")
-    left, below = layout.left(index), layout.rule - HEAD
-    canvas.text((left, layout.rule - 9 - below), shortened(name, 12, layout.cell), size=12)
-    small = shortened(settings, 10, layout.cell)
-    canvas.text((left, layout.rule - 8), small, size=10, ink=GREY)
+    left = layout.left(index)
+    settings = column.partition(":")[2]
+    canvas.text((left, layout.rule - 8), shortened(settings, 10, layout.cell), size=10, ink=GREY)
+    lowest = layout.rule - 9 - (SETTINGS if layout.settings else 0)
+    for above, line in enumerate(reversed(_name_lines(column, layout.cell))):
+        canvas.text((left, lowest - LINE * above), line, size=12)
+
+
+def _name_lines(column: str, width: int) -> list[str]:
+    """Break a method's name at a hyphen into two lines where one is too narrow for it."""
+    name = column.partition(":")[0]
+    breaks = [at + 1 for at, sign in enumerate(name) if sign == "-"]
+    fitting = [at for at in breaks if text_width(name[:at], 12) <= width]
+    if text_width(name, 12) <= width or not fitting:
+        return [shortened(name, 12, width)]
+    return [name[: fitting[-1]], shortened(name[fitting[-1] :], 12, width)]
 
 
 def _row(canvas: Canvas, layout: Layout, row: Row, top: int) -> None:

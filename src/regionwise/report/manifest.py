@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
 from dataclasses import fields
 from math import isfinite
 from typing import Any
@@ -15,7 +14,9 @@ import torch
 from regionwise._version import __version__
 from regionwise.attribution.catalog import methods
 from regionwise.attribution.recipe import Recipe
-from regionwise.report.gallery import Explained, file_stem
+from regionwise.attribution.result import Attribution
+from regionwise.attribution.showing import file_stem
+from regionwise.report.gallery import Explained
 
 
 def versions() -> dict[str, str]:
@@ -43,37 +44,34 @@ def method_record(recipe: Recipe) -> dict[str, Any]:
 
 def image_record(explained: Explained, *, source: str, folder: str) -> dict[str, Any]:
     """Return what was predicted and explained of one image, and where it lies."""
+    name, probability = explained.first.top[0]
     return {
         "source": source,
         "folder": folder,
-        "predicted": {
-            "name": explained.predicted[0],
-            "probability": _number(explained.predicted[1]),
-        },
-        "targets": _targets(explained),
+        "predicted": {"name": name, "probability": _number(probability)},
+        "targets": _targets(explained.first),
         "flags": {
-            finding.method: [list(reasons) for reasons in finding.reasons]
-            for finding in explained.findings
-            if any(finding.reasons)
+            method: [list(reasons) for reasons in attribution.flags[0]]
+            for method, attribution in explained.attributions.items()
+            if any(attribution.flags[0])
         },
         "files": [
-            f"{folder}/{file_stem(finding.method)}{suffix}"
-            for finding in explained.findings
+            f"{folder}/{file_stem(method)}{suffix}"
+            for method in explained.attributions
             for suffix in (".png", ".npz")
         ],
     }
 
 
-def _targets(explained: Explained) -> list[dict[str, Any]]:
-    indices: Sequence[int | None] = (
-        [None] * len(explained.names) if explained.targets is None else explained.targets.tolist()
+def _targets(attribution: Attribution) -> list[dict[str, Any]]:
+    names = attribution.target_names[0]
+    indices: list[int | None] = (
+        [None] * len(names) if attribution.targets is None else attribution.targets[0].tolist()
     )
-    scores, probabilities = explained.scores.tolist(), explained.probabilities.tolist()
+    scores, chances = attribution.scores[0].tolist(), attribution.probabilities[0].tolist()
     return [
-        {"name": name, "index": index, "score": _number(score), "probability": _number(probability)}
-        for name, index, score, probability in zip(
-            explained.names, indices, scores, probabilities, strict=True
-        )
+        {"name": name, "index": index, "score": _number(score), "probability": _number(chance)}
+        for name, index, score, chance in zip(names, indices, scores, chances, strict=True)
     ]
 
 

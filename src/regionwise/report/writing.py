@@ -9,8 +9,6 @@ from pathlib import Path
 
 from regionwise.errors import OutputError
 from regionwise.files import replacing
-from regionwise.pictures.encoding import encode_arrays, encode_png
-from regionwise.report.gallery import Explained, file_stem, method_arrays, method_panel
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -30,16 +28,6 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{message}; choose another --out, or add --overwrite")
     except OSError as error:
         raise OutputError(f"cannot use {str(folder)!r}: {error.strerror or error}") from error
-
-
-def image_files(explained: Explained) -> dict[str, bytes]:
-    """Return the files of one image by name: a picture and the arrays of each method."""
-    files: dict[str, bytes] = {}
-    for finding in explained.findings:
-        stem = file_stem(finding.method)
-        files[f"{stem}.png"] = encode_png(method_panel(explained, finding))
-        files[f"{stem}.npz"] = encode_arrays(method_arrays(explained, finding))
-    return files
 
 
 def write_together(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -1,0 +1,109 @@
+"""Reading a layer's output as a map of cells, and writing it back.
+
+Convolutional networks give n k i j. Swin and its kin give n i j k. Transformers give n tokens d:
+some leading tokens that stand for no place (class, distillation, registers), then the cells row by
+row. Everything behind the layer wants the output in its own form again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regionwise.shapes import Activations
+
+Layout = Literal["nchw", "nhwc", "tokens"]
+
+_MOST_PREFIX: Final = 16
+_LONGEST_CELL: Final = 2.2
+"""Cells may be this much longer than wide before a shape is no map of the image."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the cells lie in a layer's output.
+
+    Attributes:
+        layout: order of the axes.
+        rows: cells down.
+        columns: cells across.
+        prefix: leading tokens that stand for no place.
+    """
+
+    layout: Layout
+    rows: int
+    columns: int
+    prefix: int = 0
+
+    def read(self, raw: Float[Tensor, n * any]) -> Activations:
+        """Return the cells as n k i j."""
+        if self.layout == "nchw":
+            return raw
+        if self.layout == "nhwc":
+            return raw.permute(0, 3, 1, 2)
+        cells = raw[:, self.prefix :].transpose(1, 2)
+        return cells.reshape(*cells.shape[:2], self.rows, self.columns)
+
+    def write(self, maps: Activations, raw: Float[Tensor, n * any]) -> Float[Tensor, n * any]:
+        """Return ``maps`` in the layer's own form; leading tokens are taken from ``raw``."""
+        if self.layout == "nchw":
+            return maps
+        if self.layout == "nhwc":
+            return maps.permute(0, 2, 3, 1)
+        cells = maps.flatten(2).transpose(1, 2)
+        if not self.prefix:
+            return cells
+        return torch.cat([raw[:, : self.prefix].expand(len(cells), -1, -1), cells], dim=1)
+
+
+def grid_of(
+    shape: Iterable[int], image: tuple[int, int], *, prefix: int | None = None
+) -> Grid | None:
+    """Find the cells in an output of this shape for an image of so many rows and columns.
+
+    Cells are about square, which tells n k i j from n i j k, and finds the number of leading
+    tokens where ``prefix`` does not tell. Returns ``None`` if the output is no map of at least two
+    cells.
+    """
+    _, *axes = shape
+    if len(axes) == 2:
+        return _tokens(axes[0], image, prefix)
+    if len(axes) != 3:
+        return None
+    readings = [Grid("nchw", axes[1], axes[2]), Grid("nhwc", axes[0], axes[1])]
+    fitting = [grid for grid in readings if _longness(grid, image) <= _LONGEST_CELL]
+    return min(fitting, key=lambda grid: _longness(grid, image), default=None)
+
+
+def _longness(grid: Grid, image: tuple[int, int]) -> float:
+    """Return how many times longer than wide a cell is, or the other way round."""
+    if grid.rows * grid.columns < 2 or grid.rows > image[0] or grid.columns > image[1]:
+        return math.inf
+    ratio = image[0] * grid.columns / (image[1] * grid.rows)
+    return max(ratio, 1 / ratio)
+
+
+def _tokens(length: int, image: tuple[int, int], prefix: int | None) -> Grid | None:
+    candidates = range(min(_MOST_PREFIX, length)) if prefix is None else [prefix]
+    for lead in candidates:
+        cells = length - lead
+        rows = round(math.sqrt(cells * image[0] / image[1]))
+        for guess in (rows, rows - 1, rows + 1):
+            if guess > 0 and cells % guess == 0 and _exact(guess, cells // guess, image):
+                return Grid("tokens", guess, cells // guess, lead)
+    return None
+
+
+def _exact(rows: int, columns: int, image: tuple[int, int]) -> bool:
+    """Patches are squares: the image's sides hold whole numbers of the same patch."""
+    if rows * columns < 2:
+        return False
+    low = max(image[0] / (rows + 1), image[1] / (columns + 1))
+    high = min(image[0] / rows, image[1] / columns)
+    return low < high or image[0] * columns == image[1] * rows
