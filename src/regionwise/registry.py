@@ -58,6 +58,7 @@ class Card:
         passes: cost per image, F = forward, B = backward to the layer, K = channels of the layer.
         choice: what was chosen where paper and published code differ; empty if they agree.
         class_agnostic: the map does not depend on the target.
+        uses_layer: the map depends on the layer that is explained.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Card:
     passes: str = "1 F"
     choice: str = ""
     class_agnostic: bool = False
+    uses_layer: bool = True
 
     def load(self) -> type[Any]:
         """Import the recipe class."""

@@ -83,7 +83,7 @@ def test_no_file_is_longer_than_an_idea():
     long = {
         str(p.relative_to(ROOT)): n
         for p in ROOT.rglob("*.py")
-        if (n := len(p.read_text(encoding="utf-8").splitlines())) > 270
+        if (n := len(p.read_text(encoding="utf-8").splitlines())) > 300
     }
     assert not long
 

@@ -117,6 +117,7 @@ methods.add(
         needs=frozenset({"input-gradients"}),
         passes="1 F + 1 B through the whole network",
         choice="The largest absolute value over colours; reduce=sum keeps the sign.",
+        uses_layer=False,
     )
 )
 methods.add(
@@ -153,5 +154,6 @@ methods.add(
         summary="What a map scores that knows the image but not the network.",
         passes="1 F",
         class_agnostic=True,
+        uses_layer=False,
     )
 )

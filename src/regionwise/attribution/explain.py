@@ -124,7 +124,8 @@ def as_inputs(classifier: Classifier, inputs: Any) -> tuple[Inputs, Images | Non
     if how is None:
         raise InputError(
             "this model brings no preprocessing, so pictures cannot be turned into its inputs;"
-            " give a tensor (n, c, h, w), or a Classifier with a Preprocessing"
+            " give a tensor (n, c, h, w), or a regionwise.Classifier(module, Preprocessing(...))"
+            " - a factory in a file may return one"
         )
     opened = [p if isinstance(p, Image.Image) else open_image(Path(p)) for p in pictures]
     fed = how(opened)

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from regionwise.attribution.catalog import methods
 from regionwise.errors import InputError
 from regionwise.files import replacing
 from regionwise.pictures.cell import Cell, overlay_cell
@@ -61,7 +62,9 @@ def panel_of(
             strict=True,
         )
     ]
-    return panel(panels, method=attribution.method, detail=attribution.layer)
+    card = methods.card(attribution.method.partition(":")[0])
+    detail = attribution.layer if card.uses_layer else ""
+    return panel(panels, method=attribution.method, detail=detail)
 
 
 def arrays_of(attribution: Attribution, index: int) -> dict[str, np.ndarray]:
