@@ -3,7 +3,7 @@
     python examples/demo.py [FOLDER]
 
 The birds are two pairs: each pair is one scene rendered twice, the second time with one part
-replaced by that of the neighbouring class. A good map of the second picture should know where.
+replaced by that of the neighbouring class: the head of the finch, the tail of the thrush.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from PIL import Image
 import regionwise
 from regionwise.data.birds import differing_parts, render, replacement, sample_scene, species
 
-PAIRS = [(6, 7, 3), (18, 19, 5)]  # class, its neighbour in the chain, number of the scene
+PAIRS = [(0, 1, 1), (14, 15, 1)]  # class, its neighbour in the chain, number of the scene
 
 
 def write_birds(folder):

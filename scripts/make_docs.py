@@ -5,7 +5,6 @@ python scripts/make_docs.py --check   # write nothing; fail if the text is out o
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,13 +13,21 @@ from pathlib import Path
 from PIL import Image
 
 from regionwise.attribution.catalog import methods
-from regionwise.data.birds import render, sample_scene, species
+from regionwise.attribution.explain import explain_all
+from regionwise.attribution.showing import cells_of, known_pictures
+from regionwise.data.birds import differing_parts, render, replacement, sample_scene, species
+from regionwise.models.shipped import shipped_card, shipped_names
+from regionwise.pictures.panel import Panel, panel
 from regionwise.registry import Card
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-SCENES = ((6, 3), (13, 8), (19, 5))
+SCENES = ((0, 1), (10, 0), (19, 1))
 """Class and number of the scenes that every method page shows."""
+CHOICES = """The default is the paper's equation; where that is misprinted or degenerates, the
+authors' code. Everything else is a named setting."""
+PAIRS = ((0, 1, 1), (7, 8, 0), (16, 17, 3), (14, 15, 1), (22, 23, 1), (19, 20, 1))
+"""Class, the next in its chain, and number of the scene, for the page on birds."""
 
 
 def file_name(name: str) -> str:
@@ -50,7 +57,7 @@ def method_page(card: Card) -> str:
     lines = [
         f"# {card.title}",
         card.summary,
-        f"![{card.title} on three birds](../pictures/methods/{file_name(card.name)}.png)",
+        f"![{card.title} on three birds](../pictures/methods/{file_name(card.name)}.jpg)",
         f"    {card.formula}",
         f"- Reference: {card.reference}",
         f"- Cost per image: {card.passes} (F = forward, B = backward, K = channels of the layer)",
@@ -73,11 +80,8 @@ def method_page(card: Card) -> str:
 def choices_page() -> str:
     """Return the table of methods, defaults, variants and why."""
     head = [
-        "# Defaults, and where papers and code differ",
-        "",
-        "The default is the paper's equation; where that is misprinted or degenerates, the authors'"
-        " code. Everything else is a named setting.",
-        "",
+        "# Defaults, and where papers and code differ\n",
+        CHOICES + "\n",
         "| method | reference | formula of the default | what was chosen, and what else there is |",
         "|---|---|---|---|",
     ]
@@ -119,63 +123,95 @@ def texts() -> dict[Path, str]:
     readme = ROOT / "README.md"
     found = {DOCS / "methods" / f"{file_name(c.name)}.md": method_page(c) for c in methods.cards()}
     found[DOCS / "choices.md"] = choices_page()
+    page = DOCS / "birds.md"
+    found[page] = between(page.read_text(encoding="utf-8"), "birds-card", birds_card())
     found[readme] = between(readme.read_text(encoding="utf-8"), "methods", methods_table())
     return found
 
 
+def birds_card() -> str:
+    """Return what the shipped classifier's card says, as Markdown."""
+    card = shipped_card(shipped_names()[-1])
+    found = card["accuracy"]
+    rows = {
+        f"test accuracy ({found['test_images']} pictures)": found["test_accuracy"],
+        "deciding between classes that differ in one part": found["one_part_pairs"],
+        "the same, the hardest pair": found["one_part_pairs_worst"],
+        "the bird erased (chance is 4.2 %)": found["bird_erased"],
+        "logistic regression on colour histograms": found["colour_histogram"],
+    }
+    lines = [f"| {name} | {share:.1%} |" for name, share in rows.items()]
+    head = f"`{card['name']}`, {card['parameters'] / 1e6:.1f} M parameters, made by"
+    command = f"\n\n    {card['command']}\n"
+    return "\n".join([head + command, "| measured on unseen scenes | |", "|---|---|", *lines])
+
+
+def draw_pairs() -> None:
+    """Put pairs of classes that differ in one part side by side, each pair one scene."""
+    kinds, side, gap = species(24), 224, 16
+    wide = 3 * (2 * side + gap) - gap
+    page = Image.new("RGB", (wide, 2 * side + gap), "white")
+    for number, (first, second, index) in enumerate(PAIRS):
+        scene = sample_scene(kinds[first], index, seed=7)
+        parts = differing_parts(kinds[first].plumage, kinds[second].plumage)
+        changes = {part: replacement(part, kinds[second]) for part in parts}
+        left, top = number % 3 * (2 * side + gap), number // 3 * (side + gap)
+        for step, edit in enumerate(({}, changes)):
+            page.paste(Image.fromarray(render(scene, edit).image), (left + step * side, top))
+    save(page, DOCS / "pictures" / "bird-pairs.jpg", width=1600)
+
+
 def make_pictures() -> None:
-    """Draw the sheet of each method page, and the demo's sheet."""
+    """Draw the pairs, the panel of each method page, and the demo's sheet."""
+    draw_pairs()
+    draw_panels()
     with tempfile.TemporaryDirectory() as scratch:
-        birds = []
-        for label, index in SCENES:
-            scene = sample_scene(species(24)[label], index, seed=7)
-            birds.append(Path(scratch) / f"{species(24)[label].name}.png")
-            Image.fromarray(render(scene, size=448).image).save(birds[-1])
-        for card in methods.cards():
-            draw_sheet(birds, card.name, Path(scratch) / "out")
         subprocess.run([sys.executable, ROOT / "examples" / "demo.py", scratch], check=True)
-        target = DOCS / "pictures" / "demo-sheet.png"
-        save_smaller(Path(scratch) / "explained" / "sheet.png", target, width=1600)
+        with Image.open(Path(scratch) / "explained" / "sheet.png") as sheet:
+            save(sheet.convert("RGB"), DOCS / "pictures" / "demo-sheet.jpg", width=1600)
 
 
-def draw_sheet(birds: list[Path], method: str, out: Path) -> None:
-    """Put the panels of one method on three birds side by side."""
-    command = [sys.executable, "-m", "regionwise", "explain", *map(str, birds)]
-    subprocess.run(
-        [*command, "--method", method, "--target", "top-2", "--out", str(out), "--overwrite"],
-        check=True,
-    )
-    target = DOCS / "pictures" / "methods" / f"{file_name(method)}.png"
-    save_smaller(out / "sheet.png", target, width=900)
-    shutil.rmtree(out)
+def draw_panels() -> None:
+    """Draw the maps of each method on the same three birds, side by side."""
+    kinds = species(24)
+    scenes = [sample_scene(kinds[label], index, seed=7) for label, index in SCENES]
+    birds = [Image.fromarray(render(scene, size=448).image) for scene in scenes]
+    for method, found in explain_all("birds", birds, list(methods)).items():
+        pictures = known_pictures(found, None)
+        panels = [
+            Panel(cells_of(found, n, picture)[0], *found.top[n])
+            for n, picture in enumerate(pictures)
+        ]
+        page = panel(panels, method=method)
+        save(page, DOCS / "pictures" / "methods" / f"{file_name(method)}.jpg", width=1200)
 
 
-def save_smaller(source: Path, target: Path, *, width: int) -> None:
+def save(picture: Image.Image, target: Path, *, width: int) -> None:
     """Save a picture at ``width`` pixels or less."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(source) as image:
-        share = min(1.0, width / image.width)
-        size = (round(image.width * share), round(image.height * share))
-        smaller = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    smaller.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+    share = min(1.0, width / picture.width)
+    size = (round(picture.width * share), round(picture.height * share))
+    smaller = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    smaller.save(target, quality=88, optimize=True)
 
 
 def main() -> None:
     """Write, or check."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
+    parser.add_argument("--texts", action="store_true", help="leave the pictures as they are")
+    arguments = parser.parse_args()
     stale = []
     for path, text in texts().items():
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(path.relative_to(ROOT))
-        if not check:
+        if not arguments.check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    if check and stale:
+    if arguments.check and stale:
         sys.exit(f"out of date, run `make docs`: {', '.join(map(str, stale))}")
-    if not check:
+    if not (arguments.check or arguments.texts):
         make_pictures()
 
 

@@ -28,7 +28,7 @@ def fresh(*arguments: str, code: str | None = None) -> subprocess.CompletedProce
     how = ["-m", "regionwise.apps.cli"] if code is None else ["-c", code]
     environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1"}
     command = [sys.executable, *how, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 HELP = [

@@ -77,12 +77,17 @@ def test_the_paper_sum_is_not_the_local_sum_unless_slopes_are_constant():
     assert_same(paper, grad_cam_pp_map(activations, flat, variant="local-sum"))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_denominator_of_zero_stays_finite(variant):
-    # 2 g^2 + (sum A) g^3 = 2 - 2 = 0
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [("paper", 2.0), ("official", 1.0), ("local-sum", 2.0), ("torch-cam", 2.0)],
+)
+def test_a_denominator_of_zero_counts_as_one(variant, expected):
+    """As in the authors' code. sum A = -2 and g = 1, so 2 g^2 + (sum A) g^3 = 0 and alpha = g^2."""
     activations = float64([[[[-3.0, 1.0]]]])
     gradients = float64([[[[[1.0, 1.0]]]]])
-    assert torch.isfinite(grad_cam_pp_map(activations, gradients, variant=variant)).all()
+    maps = grad_cam_pp_map(activations, gradients, variant=variant)
+    assert maps.tolist() == [[[[0.0, expected]]]]
+    assert_same(maps, grad_cam_pp(activations, gradients, variant=variant))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -74,7 +74,7 @@ def test_mask_only(pooled_net, images, activation):
     method = f"score-cam++:activation={activation},variant=mask-only"
     ours = explain(pooled_net, images, method, targets=targets, layer="features")
     expected = score_cam_pp_of(
-        pooled_net, pooled_net.trunk, images, targets, activation=activation, mask_only=True
+        pooled_net, pooled_net.trunk, images, targets, activation=activation, variant="mask-only"
     )
     both = explain(
         pooled_net,
@@ -88,6 +88,32 @@ def test_mask_only(pooled_net, images, activation):
     )
     # the raw channels may be summed at the layer or at the image: the saliency is the same
     assert_same(ours.saliency((16, 12)), saliency(expected, (16, 12)))
+
+
+@pytest.mark.parametrize("layer", ["features", "stem"])
+def test_equation_ten_as_printed(pooled_net, deep_tail_net, images, layer):
+    model = pooled_net if layer == "features" else deep_tail_net
+    targets = chosen([0, 3], [2, 2], [1, 0])
+    ours = explain(model, images, "score-cam++:variant=equation", targets=targets, layer=layer)
+    expected = score_cam_pp_of(model, model.trunk, images, targets, variant="equation")
+    assert array(expected).max() > 0
+    assert_same(ours.maps, expected)
+
+
+def test_equation_ten_leaves_blank_maps_of_a_sure_network(pooled_net, images):
+    """Every masked image speaks less for the top class than the whole: all weights are negative."""
+    with torch.no_grad():
+        pooled_net.fc.weight.zero_()
+        pooled_net.fc.weight[1] = 5.0  # the more there is to see, the surer class 1
+        pooled_net.fc.bias.zero_()
+        pooled_net.features[2].bias.zero_()
+        pooled_net.features[0].bias.zero_()
+    printed = explain(
+        pooled_net, images, "score-cam++:variant=equation", targets=1, layer="features"
+    )
+    assert not printed.maps.any()
+    assert all("no positive evidence" in row[0] for row in printed.flags)
+    assert explain(pooled_net, images, "score-cam++", targets=1, layer="features").maps.any()
 
 
 def test_the_default_is_tanh_and_nothing_is_subtracted(pooled_net, images):

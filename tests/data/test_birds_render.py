@@ -78,7 +78,7 @@ print(digest.hexdigest())
 
 
 def test_another_process_draws_the_same_pixels():
-    ran = subprocess.run(  # noqa: S603
+    ran = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == fingerprint(7)

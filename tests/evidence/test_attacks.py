@@ -253,13 +253,27 @@ def test_sharing_evidence_changes_no_map(images, in_place):
         assert_same(together[method].scores, alone.scores)
 
 
+VARIANTS = [
+    *(f"grad-cam++:variant={v}" for v in ("official", "local-sum", "torch-cam")),
+    *(f"score-cam:variant={v}" for v in ("paper", "pytorch-grad-cam", "torch-cam")),
+    *(f"score-cam++:activation={a}" for a in ("relu", "sigmoid", "sig-relu", "mish", "swish")),
+    *(f"score-cam++:variant={v}" for v in ("equation", "mask-only")),
+    "gradient:reduce=sum",
+]
+
+
 @pytest.mark.parametrize("layer", ["stem", "mix", "relu"])
 def test_all_methods_at_once_are_the_methods_one_by_one(deep_tail_net, images, layer):
+    """Evidence is shared by what it is, and by nothing less: every variant keeps its own."""
     targets = chosen([1, 3], [0, 2], [4, 4])
-    together = explain_all(deep_tail_net, images, METHODS, targets=targets, layer=layer)
-    for method in METHODS:
+    methods = [*METHODS, *VARIANTS]
+    together = explain_all(deep_tail_net, images, methods, targets=targets, layer=layer)
+    backwards = explain_all(deep_tail_net, images, methods[::-1], targets=targets, layer=layer)
+    assert list(together) == methods
+    for method in methods:
         alone = explain(deep_tail_net, images, method, targets=targets, layer=layer)
         assert_same(together[method].maps, alone.maps)
+        assert_same(backwards[method].maps, alone.maps)
         assert together[method].flags == alone.flags
 
 
@@ -309,6 +323,51 @@ def test_shared_modules_elsewhere_do_no_harm(images, layer):
     assert ours.maps.any()
     if layer is None:
         assert ours.layer == "last"
+
+
+class Strided(nn.Module):
+    """Strides that differ between rows and columns, as networks on spectrograms have."""
+
+    def __init__(self, channels, stride):
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, 3, stride=stride, padding=1)
+        self.out = nn.Linear(channels, 5)
+
+    def forward(self, x):
+        return self.out(self.conv(x).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("channels", "stride"),
+    [
+        (16, (2, 1)),
+        (16, (4, 1)),
+        (32, (1, 2)),
+        (8, (8, 1)),
+        (4, (8, 2)),
+        (32, (1, 1)),
+        (2, (16, 2)),
+    ],
+    ids=str,
+)
+def test_cells_that_are_not_square_are_still_rows_and_columns(channels, stride):
+    """(n, k, i, j) must not be taken for (n, i, j, k) because its cells would be squarer."""
+    model = seeded(lambda: Strided(channels, stride), 5)
+    inputs = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).double()
+    for layer in ("conv", None):
+        with Probe(model, inputs, chosen([1], [1]), layer) as probe:
+            assert probe.layer == "conv"
+            assert_same(probe.activations, model.conv(inputs))
+            assert probe.gradients.shape == (2, 1, *probe.activations.shape[1:])
+
+
+@pytest.mark.parametrize("channels", [2, 3, 8])
+def test_a_single_cell_is_no_map(channels):
+    model = seeded(lambda: Strided(channels, (32, 32)), 5)
+    inputs = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).double()
+    for layer in ("conv", None):
+        with pytest.raises(LayerError):
+            explain(model, inputs, layer=layer)
 
 
 class Unused(DeepTailNet):
@@ -369,7 +428,7 @@ def test_no_input_gradient_behind_a_no_grad_trunk(images, methods):
 
 def test_a_wrapped_network(deep_tail_net, images, reference):
     assert_as_ever(nn.Sequential(deep_tail_net), images, reference, layer="0.stem")
-    assert_as_ever(nn.DataParallel(deep_tail_net), images, reference, layer="module.stem")
+    assert_as_ever(nn.DataParallel(deep_tail_net), images, reference)
 
 
 @pytest.mark.parametrize("layer", ["stem", None])
@@ -384,6 +443,7 @@ def test_a_compiled_network_is_explained(deep_tail_net, images, layer):
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.usefixtures("unchecked")  # dynamo cannot look through beartype
 def test_a_network_compiled_in_place_or_in_part(deep_tail_net, images, reference):
     in_part = copy.deepcopy(deep_tail_net)
     in_part.stem = torch.compile(in_part.stem, backend="eager")

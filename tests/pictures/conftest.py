@@ -21,7 +21,7 @@ def fresh_python():
 
     def run(code: str) -> str:
         command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         return done.stdout
 
     return run

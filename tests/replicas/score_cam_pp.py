@@ -1,10 +1,11 @@
 """ScoreCAM++. Mitra et al. 2024, eq. 8, 9, 11 and 12.
 
 S_k = s(U(A_k)) gates the upsampled channel and is both the mask and the term of the sum:
-alpha_k = p^c(x * S_k); L = ReLU(sum_k alpha_k S_k) at the size of the image. Nothing is subtracted
-from alpha (eq. 10 subtracts the score of the whole image, which leaves blank maps).
+alpha_k = p^c(x * S_k); L = ReLU(sum_k alpha_k S_k) at the size of the image.
 
-mask-only: s gates the mask and the sum takes the raw upsampled channels (section 6.3, case 1).
+code       nothing is subtracted from alpha
+equation   eq. 10 as printed: alpha_k = p^c(x * S_k) - p^c(x), of the whole image
+mask-only  s gates the mask and the sum takes the raw upsampled channels (section 6.3, case 1)
 """
 
 import math
@@ -60,7 +61,7 @@ def gated(plane, activation):
     return result
 
 
-def score_cam_pp_of(network, trunk, images, targets, *, activation="tanh", mask_only=False):
+def score_cam_pp_of(network, trunk, images, targets, *, activation="tanh", variant="code"):
     activations = array(trunk(images))
     size = images.shape[-2:]
     maps = []
@@ -72,8 +73,11 @@ def score_cam_pp_of(network, trunk, images, targets, *, activation="tanh", mask_
             weights = []
             for gate in gates:
                 logits = forward_one(network, masked(images[n], gate))
-                weights.append(softmax(logits)[int(target)])
-            terms = raw if mask_only else gates
+                weight = softmax(logits)[int(target)]
+                if variant == "equation":
+                    weight -= softmax(forward_one(network, images[n]))[int(target)]
+                weights.append(weight)
+            terms = raw if variant == "mask-only" else gates
             rows.append(rectified(weighted_sum(terms, weights)))
         maps.append(np.stack(rows))
     return np.stack(maps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from regionwise.attribution.cards_tail import CARDS as TAIL_CARDS
 from regionwise.registry import Card, Registry
 
 methods: Final = Registry("method")
@@ -106,6 +107,8 @@ methods.add(
         " score of the whole image and gives blank maps (variant=equation).",
     )
 )
+for card in TAIL_CARDS:
+    methods.add(card)
 methods.add(
     Card(
         name="gradient",

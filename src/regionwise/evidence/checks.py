@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.errors import InputError, LayerError, ModelError
-from regionwise.models.grids import Grid, grid_of
+from regionwise.models.grids import Grid, Hints, grid_of
 from regionwise.shapes import Inputs, Logits
 
 
@@ -30,14 +30,14 @@ def check_inputs(inputs: Any) -> Inputs:
     return inputs.detach().clone() if inputs.is_inference() else inputs.detach()
 
 
-def as_map(output: Any, layer: str, image: tuple[int, int], prefix: int | None) -> Grid:
+def as_map(output: Any, layer: str, image: tuple[int, int], hints: Hints) -> Grid:
     """Return how a layer's output is read as a map of several cells.
 
     Raises:
         LayerError: it is no such map.
     """
     if isinstance(output, Tensor) and output.is_floating_point():
-        grid = grid_of(output.shape, image, prefix=prefix) or grid_of(output.shape, image)
+        grid = grid_of(output.shape, image, hints)
         if grid is not None:
             return grid
     raise LayerError(

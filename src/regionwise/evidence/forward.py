@@ -12,8 +12,7 @@ from regionwise.errors import LayerError
 from regionwise.evidence.checks import as_logits, as_map, ran_message
 from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS, TAIL
 from regionwise.evidence.replay import Recording
-from regionwise.evidence.tracing import prefix_tokens
-from regionwise.models.grids import Grid
+from regionwise.models.grids import Grid, hints_of
 from regionwise.shapes import Inputs
 
 
@@ -97,7 +96,7 @@ def _watched(
     size, seen = (inputs.shape[2], inputs.shape[3]), list[tuple[Tensor, Grid]]()
 
     def at_layer(_: nn.Module, __: Any, output: Any) -> Tensor:
-        grid = as_map(output, recording.layer, size, prefix_tokens(model))
+        grid = as_map(output, recording.layer, size, hints_of(model))
         recording.finish(output)
         # a fresh node: the layer's own output may also go another way, or be changed in place
         fresh = grid.read(output).clone()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from regionwise.evidence.checks import as_logits
 from regionwise.evidence.state import borrowed
-from regionwise.models.grids import Grid, grid_of
+from regionwise.models.grids import Grid, Hints, grid_of, hints_of
 from regionwise.models.layers import LayerRecord, choose_layer, find_layer
 from regionwise.shapes import Inputs
 
@@ -60,7 +60,7 @@ def _records(
 ) -> tuple[LayerRecord, ...]:
     calls = Counter(s.name for s in seen)
     numbers: dict[int, int] = {}
-    attention = _attention_names(model)
+    attention, hints = _attention_names(model), hints_of(model)
     records = [
         LayerRecord(
             name=s.name,
@@ -68,26 +68,19 @@ def _records(
             shape=tuple(s.output.shape) if isinstance(s.output, Tensor) else (),
             tensor=numbers.setdefault(_identity(s.output), len(numbers)),
             calls=calls[s.name],
-            grid=_grid(model, s.output, image),
+            grid=_grid(hints, s.output, image),
             in_attention=s.name.startswith(attention),
+            weightless=next(s.module.parameters(), None) is None,
         )
         for s in seen
     ]
-    shares = _reaches(seen, [r.grid for r in records], logits)
-    return tuple(replace(r, reach=share) for r, share in zip(records, shares, strict=True))
+    return _measured(records, seen, logits)
 
 
-def prefix_tokens(model: nn.Module) -> int | None:
-    """Return the number of leading tokens where the network tells it (timm), else ``None``."""
-    told = getattr(model, "num_prefix_tokens", None)
-    return told if isinstance(told, int) else None
-
-
-def _grid(model: nn.Module, output: Any, image: tuple[int, int]) -> Grid | None:
+def _grid(hints: Hints, output: Any, image: tuple[int, int]) -> Grid | None:
     if not isinstance(output, Tensor) or not output.is_floating_point():
         return None
-    told = grid_of(output.shape, image, prefix=prefix_tokens(model))
-    return told or grid_of(output.shape, image)
+    return grid_of(output.shape, image, hints)
 
 
 def _attention_names(model: nn.Module) -> tuple[str, ...]:
@@ -99,25 +92,40 @@ def _attention_names(model: nn.Module) -> tuple[str, ...]:
     )
 
 
-def _reaches(
-    seen: Sequence[_Sighting], grids: Sequence[Grid | None], logits: Tensor
-) -> list[float | None]:
+def _measured(
+    records: Sequence[LayerRecord], seen: Sequence[_Sighting], logits: Tensor
+) -> tuple[LayerRecord, ...]:
+    """Add to each map how much of the gradient arrives, and whether it is a map of classes."""
+    measured = list(records)
     wanted = [
-        i for i, grid in enumerate(grids) if grid is not None and seen[i].output.requires_grad
+        i for i, r in enumerate(records) if r.grid is not None and seen[i].output.requires_grad
     ]
-    shares: list[float | None] = [None] * len(seen)
-    for scalar in _scalars(seen, logits):
+    top, *others = _scalars(seen, logits)
+    for scalar in (top, *others):
         if not scalar.requires_grad or not wanted:
             continue
-        outputs = [seen[i].output for i in wanted]
         found: Sequence[Tensor | None] = torch.autograd.grad(
-            scalar, outputs, retain_graph=True, allow_unused=True
+            scalar, [seen[i].output for i in wanted], retain_graph=True, allow_unused=True
         )
         if any(g is not None and bool(g.any()) for g in found):
             for i, gradient in zip(wanted, found, strict=True):
-                shares[i] = _share(grids[i], gradient)
+                measured[i] = replace(
+                    records[i],
+                    reach=_share(records[i].grid, gradient),
+                    class_map=scalar is top and _classifies(records[i].grid, gradient, logits),
+                )
             break
-    return shares
+    return tuple(measured)
+
+
+def _classifies(grid: Grid | None, gradient: Tensor | None, logits: Tensor) -> bool:
+    """Whether a logit's gradient arrives at one channel alone: its own, of as many as classes."""
+    if grid is None or gradient is None:
+        return False
+    by_channel = grid.read(gradient).abs().amax(dim=(0, 2, 3))
+    if len(by_channel) != logits.shape[1] or len(by_channel) < 2:
+        return False
+    return by_channel.nonzero().flatten().tolist() == [int(logits[0].argmax())]
 
 
 def _scalars(seen: Sequence[_Sighting], logits: Tensor) -> list[Tensor]:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from regionwise.shapes import Activations
 
@@ -62,21 +62,50 @@ class Grid:
         return torch.cat([raw[:, : self.prefix].expand(len(cells), -1, -1), cells], dim=1)
 
 
-def grid_of(
-    shape: Iterable[int], image: tuple[int, int], *, prefix: int | None = None
-) -> Grid | None:
+@dataclass(frozen=True)
+class Hints:
+    """What a network tells of the form of its outputs.
+
+    Attributes:
+        prefix: number of leading tokens; ``None`` if it does not tell.
+        last_axis: widths that it normalises over the last axis; only such outputs can be n i j k.
+    """
+
+    prefix: int | None = None
+    last_axis: frozenset[int] = frozenset()
+
+
+def hints_of(model: nn.Module) -> Hints:
+    """Return what a network tells: timm's ``num_prefix_tokens``, the widths of its LayerNorms."""
+    told = getattr(model, "num_prefix_tokens", None)
+    widths = {
+        int(module.normalized_shape[-1])
+        for module in model.modules()
+        if isinstance(module, nn.LayerNorm | nn.RMSNorm) and "2d" not in type(module).__name__
+    }
+    return Hints(told if isinstance(told, int) else None, frozenset(widths))
+
+
+def grid_of(shape: Iterable[int], image: tuple[int, int], hints: Hints = Hints()) -> Grid | None:
     """Find the cells in an output of this shape for an image of so many rows and columns.
 
-    Cells are about square, which tells n k i j from n i j k, and finds the number of leading
-    tokens where ``prefix`` does not tell. Returns ``None`` if the output is no map of at least two
-    cells.
+    Four axes are n k i j, unless the network normalises the last one: then the reading with the
+    squarer cells is taken, and cells must not be longer than about twice their width. Three axes
+    are tokens, whose patches are squares; that finds the number of leading tokens where the
+    network does not tell it. Returns ``None`` if the output is no map of at least two cells.
     """
     _, *axes = shape
     if len(axes) == 2:
-        return _tokens(axes[0], image, prefix)
+        told = None if hints.prefix is None else _tokens(axes[0], image, [hints.prefix])
+        return told or _tokens(axes[0], image, range(min(_MOST_PREFIX, axes[0])))
     if len(axes) != 3:
         return None
-    readings = [Grid("nchw", axes[1], axes[2]), Grid("nhwc", axes[0], axes[1])]
+    plain = Grid("nchw", axes[1], axes[2])
+    if not hints.last_axis:
+        return plain if _longness(plain, image) < math.inf else None
+    readings = [plain]
+    if axes[2] in hints.last_axis:
+        readings.append(Grid("nhwc", axes[0], axes[1]))
     fitting = [grid for grid in readings if _longness(grid, image) <= _LONGEST_CELL]
     return min(fitting, key=lambda grid: _longness(grid, image), default=None)
 
@@ -89,10 +118,11 @@ def _longness(grid: Grid, image: tuple[int, int]) -> float:
     return max(ratio, 1 / ratio)
 
 
-def _tokens(length: int, image: tuple[int, int], prefix: int | None) -> Grid | None:
-    candidates = range(min(_MOST_PREFIX, length)) if prefix is None else [prefix]
-    for lead in candidates:
+def _tokens(length: int, image: tuple[int, int], prefixes: Iterable[int]) -> Grid | None:
+    for lead in prefixes:
         cells = length - lead
+        if cells < 2:
+            continue
         rows = round(math.sqrt(cells * image[0] / image[1]))
         for guess in (rows, rows - 1, rows + 1):
             if guess > 0 and cells % guess == 0 and _exact(guess, cells // guess, image):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from torch import nn
 from regionwise.errors import LayerError, nearest
 from regionwise.models.grids import Grid
 
-_TRANSPARENT: Final = ("Pool", "Dropout", "DropPath", "Identity", "Flatten")
+_PASSING_ON: Final = ("Pool", "Dropout", "DropPath", "Identity", "Flatten", "Permute")
 _REACHED: Final = 1e-3
 """Least share of the gradient that must arrive at the cells rather than at leading tokens."""
 
@@ -30,6 +30,8 @@ class LayerRecord:
         reach: share of the gradient of the top logit that arrives at the cells, 0 to 1; ``None``
             if it could not be measured.
         in_attention: the module is part of an attention block.
+        weightless: the module has no parameters.
+        class_map: each channel serves one class alone; a verdict on the evidence, not evidence.
     """
 
     name: str
@@ -40,11 +42,18 @@ class LayerRecord:
     grid: Grid | None = None
     reach: float | None = None
     in_attention: bool = False
+    weightless: bool = False
+    class_map: bool = False
 
     @property
     def transparent(self) -> bool:
         """Whether the module only pools or passes on what another layer found."""
-        return any(word in self.kind for word in _TRANSPARENT)
+        return self.weightless and any(word in self.kind for word in _PASSING_ON)
+
+    @property
+    def pools(self) -> bool:
+        """Whether the module only summarises cells, as average and maximum pooling do."""
+        return self.weightless and "Pool" in self.kind
 
     @property
     def explainable(self) -> bool:
@@ -56,26 +65,32 @@ class LayerRecord:
 def choose_layer(records: Sequence[LayerRecord]) -> str:
     """Return the outermost module that gives the last map which the score depends on.
 
-    Pooling, dropout and identity modules are looked through, and so are the parts of attention
-    blocks. Behind the last block of a vision transformer only the class token is read: no gradient
+    Looked through are pooling, dropout and identity modules, and the parts of attention blocks.
+    Behind the last block of a vision transformer only the class token is read: no gradient
     reaches the cells there, so the last layer is the normalisation in front of its attention.
+
+    Choice: where a network classifies every cell and then pools (SqueezeNet), the features in
+    front of that classifier are taken, as the last convolutional features of any other network;
+    the class maps are taken only where nothing else is left.
 
     Raises:
         LayerError: there is no such layer.
     """
-    makers = {r.tensor: r for r in reversed(records)}
-    fresh = [
-        r
-        for r in records
-        if r.explainable and not r.transparent and not makers[r.tensor].transparent
-    ]
-    outside = [r for r in fresh if not r.in_attention]
+    pooled = {r.tensor for r in _first_givers(records) if r.pools}
+    fresh = [r for r in records if r.explainable and not r.transparent and r.tensor not in pooled]
+    evidence = [r for r in fresh if not r.class_map]
+    outside = [r for r in evidence if not r.in_attention]
     if not fresh:
         raise LayerError(
             "the model has no layer with a spatial map that its scores depend on"
             " (n, channels, rows, columns, or tokens on a grid); its explanations need one"
         )
-    return (outside or fresh)[-1].name
+    return (outside or evidence or fresh)[-1].name
+
+
+def _first_givers(records: Sequence[LayerRecord]) -> Iterable[LayerRecord]:
+    """Return the module that was the first to give each tensor."""
+    return {r.tensor: r for r in reversed(records)}.values()
 
 
 def find_layer(model: nn.Module, layer: Any) -> tuple[str, nn.Module]:

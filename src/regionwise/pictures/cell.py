@@ -43,6 +43,11 @@ def draw_cell(canvas: Canvas, box: Box, cell: Cell) -> None:
         canvas.picture(box, cell.picture)
 
 
+def readable(name: str) -> str:
+    """Return a class name for reading: data sets write blanks as underscores."""
+    return name.replace("_", " ")
+
+
 def percent(probability: float) -> str:
     """Return a probability for reading: ``93.4%``, ``< 0.1%``, ``> 99.9%``."""
     if 0 < probability < 0.0005:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from regionwise.pictures.canvas import GREY, Box, Canvas, shortened, text_width
-from regionwise.pictures.cell import Cell, draw_cell, percent
+from regionwise.pictures.cell import Cell, draw_cell, percent, readable
 from regionwise.pictures.colour import SEQUENTIAL
 from regionwise.pictures.colour_bar import WIDTH as BAR_WIDTH
 from regionwise.pictures.colour_bar import draw_colour_bar
@@ -58,7 +58,7 @@ def _picture_size(panels: Sequence[Panel]) -> tuple[int, int]:
 def _caption(canvas: Canvas, one: Panel, left: int, width: int) -> None:
     share = "" if one.probability is None else percent(one.probability)
     room = width - text_width(share, 15) - 12
-    canvas.text((left, MARGIN + 12), shortened(one.name, 15, room), size=15)
+    canvas.text((left, MARGIN + 12), shortened(readable(one.name), 15, room), size=15)
     canvas.text((left + width, MARGIN + 12), share, size=15, ink=GREY, anchor="rs")
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from regionwise.errors import InputError
 from regionwise.pictures.canvas import GREY, Box, Canvas, shortened, text_width
-from regionwise.pictures.cell import Cell, draw_cell, percent
+from regionwise.pictures.cell import Cell, draw_cell, percent, readable
 from regionwise.pictures.colour import SEQUENTIAL
 from regionwise.pictures.colour_bar import WIDTH as BAR_WIDTH
 from regionwise.pictures.colour_bar import draw_colour_bar
@@ -151,7 +151,7 @@ def _row(canvas: Canvas, layout: Layout, row: Row, top: int) -> None:
     share = "" if row.probability is None else percent(row.probability)
     source = shortened(row.source, 10, layout.right // 3)
     room = layout.right - MARGIN - text_width(source, 10) - text_width(share, 13) - 32
-    name = shortened(row.name, 13, room)
+    name = shortened(readable(row.name), 13, room)
     canvas.text((MARGIN, baseline), name, size=13)
     after = MARGIN + text_width(name, 13) + 8
     canvas.text((after, baseline), share, size=13, ink=GREY)

@@ -1,0 +1,90 @@
+"""Ablation-CAM (Desai and Ramaswamy 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regionwise.attribution.recipe import RawMaps, Recipe
+from regionwise.evidence.altered import (
+    TAIL_CHUNK,
+    altered_logits,
+    pooled_contributions,
+    pooled_head_behind,
+    scores_of,
+)
+from regionwise.evidence.probe import Probe
+from regionwise.registry import CHUNKED
+from regionwise.shapes import Activations, ChannelWeights, Maps, Scores
+
+Variant = Literal["paper", "absolute", "difference"]
+
+
+def ablation_weights(
+    drops: ChannelWeights, scores: Scores, *, variant: Variant = "paper"
+) -> ChannelWeights:
+    """Turn the drop of the score without each channel into weights: (y - y_k) / y, n t k.
+
+    Args:
+        drops: y - y_k, the score minus the score with channel k set to zero, n t k.
+        scores: y, n t.
+        variant: ``paper``: divided by y; ``absolute``: by |y|; ``difference``: not divided.
+            A score of exactly zero divides by one.
+
+    Reference: Desai and Ramaswamy 2020, w_k = (y - y_k) / y.
+    Choice: as printed. A negative score turns the sign of every weight round, so that the map
+    shows what speaks against the class; ``absolute`` does not. Within one map a division only
+    changes the scale: for y > 0 the three variants have the same saliency.
+    """
+    if variant == "difference":
+        return drops
+    divisor = scores if variant == "paper" else scores.abs()
+    return drops / divisor.where(divisor != 0, 1).unsqueeze(2)
+
+
+def ablation_cam_map(activations: Activations, weights: ChannelWeights) -> Maps:
+    """Sum the channels by their weights: ReLU(sum_k w_k A_k), n t i j.
+
+    Reference: Desai and Ramaswamy 2020, L = ReLU(sum_k w_k A_k).
+    """
+    return torch.einsum("ntk,nkij->ntij", weights, activations).relu()
+
+
+def without_channels(
+    activations: Float[Tensor, "1 k i j"], part: slice
+) -> Float[Tensor, "m k i j"]:
+    """Return a copy of the map for each channel of the slice, with that channel set to zero."""
+    channels = torch.arange(activations.shape[1], device=activations.device)
+    keep = channels != channels[part].unsqueeze(1)
+    return activations * keep[:, :, None, None]
+
+
+@dataclass(frozen=True)
+class AblationCAM(Recipe):
+    """Ablation-CAM; ``variant`` says by what the drop of the score is divided."""
+
+    name: ClassVar[str] = "ablation-cam"
+    variant: Variant = "paper"
+    chunk: int = field(default=TAIL_CHUNK, metadata=CHUNKED)
+
+    def __call__(self, probe: Probe) -> RawMaps:
+        """Ask the tail for the scores without each channel, or the head's weights for all."""
+        drops, rule = self._drops(probe)
+        weights = ablation_weights(drops, probe.scores, variant=self.variant)
+        maps = ablation_cam_map(probe.activations, weights)
+        return RawMaps(maps, {"channel_weights": weights, "rule": rule})
+
+    def _drops(self, probe: Probe) -> tuple[ChannelWeights, str]:
+        head, asked = pooled_head_behind(probe), probe.targets.indices
+        if head is not None and asked is not None:
+            return pooled_contributions(head.weight, probe.activations, asked), "closed form"
+
+        def change(_: int, own: Tensor, part: slice) -> Tensor:
+            return without_channels(own, part)
+
+        logits = altered_logits(probe, change, probe.activations.shape[1], chunk=self.chunk)
+        return probe.scores.unsqueeze(2) - scores_of(probe.targets, logits), "tail"
