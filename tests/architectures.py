@@ -48,7 +48,8 @@ class _Undrawn(TorchFunctionMode):
     """Build without drawing numbers, which takes longer than all else; `draw` does it later."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        return args[0] if func in _DRAWING else func(*args, **(kwargs or {}))
+        # zeros, for torch draws truncated normals until all lie between the bounds
+        return args[0].zero_() if func in _DRAWING else func(*args, **(kwargs or {}))
 
 
 def draw(model: nn.Module, *, seed: int) -> None:

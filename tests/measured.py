@@ -92,21 +92,23 @@ def behind(model: nn.Module, names: list[str]) -> str:
 
 
 def corners(model: nn.Module, layer: str, image: Tensor) -> int:
-    """Change one corner of the image at a time; count where that corner of the map moved most."""
+    """Change one corner of the image at a time; count where it moves that corner of the map most.
+
+    Most, that is, beyond what that change moves everywhere and what always moves there: squeeze
+    and excitation, attention and wide receptive fields carry every change to every cell.
+    """
     plain = activations(model, layer, image)
-    rows, columns = plain.shape[-2:]
     high, wide = image.shape[2] // 4, image.shape[3] // 4
-    hits = 0
-    for down in (False, True):
-        for right in (False, True):
-            changed = image.clone()
-            y = slice(-high, None) if down else slice(0, high)
-            x = slice(-wide, None) if right else slice(0, wide)
-            changed[:, :, y, x] = -3 * changed[:, :, y, x]
-            moved = (activations(model, layer, changed) - plain).norm(dim=1)[0]
-            i, j = divmod(int(moved.argmax()), columns)
-            hits += (i >= rows / 2) == down and (j >= columns / 2) == right
-    return hits
+    moved = torch.empty(4, 4)
+    for number in range(4):
+        y = slice(-high, None) if number // 2 else slice(0, high)
+        x = slice(-wide, None) if number % 2 else slice(0, wide)
+        changed = image.clone()
+        changed[:, :, y, x] *= -3
+        cells = (activations(model, layer, changed) - plain).double().norm(dim=1)[0]
+        moved[number] = cells[[0, 0, -1, -1], [0, -1, 0, -1]].clamp_min(1e-30).log()
+    centred = moved - moved.mean(dim=1, keepdim=True)
+    return int((centred.argmax(dim=0) == torch.arange(4)).sum())
 
 
 def activations(model: nn.Module, layer: str, image: Tensor) -> Tensor:

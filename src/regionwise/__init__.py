@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regionwise.attribution.result import Attribution
     from regionwise.errors import RegionwiseError
     from regionwise.evidence.probe import Probe
+    from regionwise.evidence.targets import Versus
     from regionwise.models.classifier import Classifier
     from regionwise.models.preprocessing import Preprocessing
     from regionwise.zoo import load_model
@@ -29,6 +30,7 @@ _HOMES = {
     "Preprocessing": "regionwise.models.preprocessing",
     "Probe": "regionwise.evidence.probe",
     "RegionwiseError": "regionwise.errors",
+    "Versus": "regionwise.evidence.targets",
     "explain": "regionwise.attribution.explain",
     "explain_all": "regionwise.attribution.explain",
     "load_model": "regionwise.zoo",
@@ -41,6 +43,7 @@ __all__ = [
     "Preprocessing",
     "Probe",
     "RegionwiseError",
+    "Versus",
     "__version__",
     "explain",
     "explain_all",

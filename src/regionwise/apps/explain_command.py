@@ -39,6 +39,10 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     target: Annotated[
         str, typer.Option("--target", "-t", help="top-1, top-K, a class name, or its index.")
     ] = "top-1",
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="Explain the target's lead over this class."),
+    ] = None,
     layer: Annotated[
         str | None,
         typer.Option(
@@ -77,6 +81,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         model=model,
         methods=tuple(method),
         target=target,
+        against=against,
         layer=layer,
         out=out,
         overwrite=overwrite,

@@ -25,6 +25,7 @@ from regionwise.attribution.explain import as_recipes, explain_all
 from regionwise.attribution.recipe import Recipe
 from regionwise.data.images import open_image
 from regionwise.errors import ImageError, ModelError, RegionwiseError
+from regionwise.evidence.targets import TargetSpec, Versus
 from regionwise.files import write_json
 from regionwise.models.classifier import Classifier
 from regionwise.pictures.encoding import encode_png
@@ -134,7 +135,7 @@ def _explain_batch(
     pictures = [picture for _, picture in opened]
     try:
         attributions = explain_all(
-            job.classifier, pictures, list(job.recipes.values()), request.target, request.layer
+            job.classifier, pictures, list(job.recipes.values()), _targets(request), request.layer
         )
     except torch.OutOfMemoryError as error:
         raise ModelError(
@@ -145,6 +146,10 @@ def _explain_batch(
         (image, explained)
         for (image, _), explained in zip(opened, split_batch(attributions), strict=True)
     ]
+
+
+def _targets(request: ExplainRequest) -> TargetSpec:
+    return request.target if request.against is None else Versus(request.target, request.against)
 
 
 def _explain_isolated(
@@ -201,6 +206,7 @@ def _finish(job: _Job, done: _Done) -> None:
         "model": classifier.describe(),
         "layer": done.layers[0],
         "target": request.target,
+        "against": request.against,
         "device": request.device,
         "methods": [method_record(recipe) for recipe in job.recipes.values()],
         "images": done.records,

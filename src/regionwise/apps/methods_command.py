@@ -66,13 +66,13 @@ def _overview(cards: list[Card]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Method", no_wrap=True, style="bold")
+    table.add_column("Passes per image")
+    table.add_column("Per class")
     table.add_column("Reference", style="dim")
-    for heading in ("Needs", "Passes", "Per class", "Settings"):
-        table.add_column(heading, overflow="fold")
     for card in cards:
-        settings = ", ".join(_shortly(setting) for setting in card.settings().values())
-        row = (card.name, card.reference, _needs(card), card.passes, _per_class(card), settings)
+        row = (card.name, card.passes, _per_class(card), card.reference)
         table.add_row(*(Text(cell) for cell in row))
+    table.caption = "regionwise methods NAME shows a method's formula, settings and variants"
     return table
 
 
@@ -107,10 +107,6 @@ def _needs(card: Card) -> str:
 
 def _per_class(card: Card) -> str:
     return "no" if card.class_agnostic else "yes"
-
-
-def _shortly(setting: Setting) -> str:
-    return f"{setting.name}={_spelled(setting.default)}"
 
 
 def _at_length(setting: Setting) -> str:

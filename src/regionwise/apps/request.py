@@ -15,6 +15,7 @@ class ExplainRequest:
         model: what :func:`regionwise.load_model` takes.
         methods: names with settings.
         target: a target as text.
+        against: a class whose score is subtracted; ``None`` explains the target alone.
         layer: the layer's name; ``None`` for the last with a spatial map.
         out: folder for the results.
         overwrite: whether ``out`` may hold something already.
@@ -28,6 +29,7 @@ class ExplainRequest:
     model: str = "birds"
     methods: tuple[str, ...] = ("grad-cam", "score-cam++")
     target: str = "top-1"
+    against: str | None = None
     layer: str | None = None
     out: Path = Path("regionwise-out")
     overwrite: bool = False

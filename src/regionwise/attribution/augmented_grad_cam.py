@@ -21,10 +21,8 @@ from regionwise.shapes import Maps
 Combine = Literal["super-resolution", "mean", "max"]
 
 
-def brought_back(
-    maps: Maps, warp: Warp, size: tuple[int, int]
-) -> Float[Tensor, "n t h w"]:
-    """Upsample the maps of warped copies, and turn and shift them back; 0 where nothing was seen."""
+def brought_back(maps: Maps, warp: Warp, size: tuple[int, int]) -> Float[Tensor, "n t h w"]:
+    """Upsample the maps of warped copies and bring them back; 0 where nothing was seen."""
     return warped(upsample(maps, size), warp, back=True)
 
 

@@ -79,8 +79,9 @@ class AugmentedGradCAMpp(Recipe):
 
     def _min_maxed(self, probe: Probe, inputs: Inputs, number: int | None) -> Maps:
         """Return the min-maxed Grad-CAM++ map of one copy; of class ``number``, as it was."""
-        wrong = self.variant == "repository" and number is not None
-        target = torch.full((len(inputs), probe.targets.count), number) if wrong else None
+        target = None
+        if self.variant == "repository" and number is not None:
+            target = torch.full((len(inputs), probe.targets.count), number)
         with probe.again(inputs, frozenset({GRADIENTS}), target) as other:
             return min_max(grad_cam_pp_map(other.activations, other.gradients, variant="local-sum"))
 

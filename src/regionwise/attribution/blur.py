@@ -8,17 +8,17 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
 
-def gaussian_kernel(width: int, sigma: float) -> Float[Tensor, "width"]:
+def gaussian_kernel(width: int, sigma: float) -> Float[Tensor, " width"]:
     """Return ``width`` samples of exp(-x^2 / (2 sigma^2)) around the middle, with sum one."""
     x = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
     weights = torch.exp(-x.square() / (2 * sigma**2))
     return weights / weights.sum()
 
 
-def mirrored(size: int, margin: int) -> Int[Tensor, "padded"]:
-    """Return which of ``size`` pixels lies at -margin, ..., size - 1 + margin: ``c b | a b c | b a``.
+def mirrored(size: int, margin: int) -> Int[Tensor, " padded"]:
+    """Return which pixel lies at -margin, ..., size - 1 + margin: ``c b | a b c | b a``.
 
-    The border pixel is not repeated; where the margin is wider than the picture, mirroring goes on.
+    The border is not repeated; where the margin is wider than the picture, mirroring goes on.
     """
     period = max(2 * (size - 1), 1)
     places = torch.arange(-margin, size + margin) % period

@@ -9,7 +9,7 @@ import torch
 
 from regionwise.attribution.catalog import methods
 from regionwise.attribution.recipe import RawMaps, Recipe
-from regionwise.errors import ModelError, TargetError
+from regionwise.errors import ModelError
 from regionwise.evidence.needs import POOLED_HEAD
 from regionwise.evidence.probe import Probe
 from regionwise.shapes import Activations, ChannelWeights, Maps, Scores
@@ -52,8 +52,7 @@ class CAM(Recipe):
                 f"cam does not apply: {error} (layer {probe.layer!r}). These methods do: "
                 + ", ".join(others)
             ) from error
-        if probe.targets.indices is None:
-            raise TargetError("cam explains classes, not a score function; give a class")
-        weights, bias = head.weight[probe.targets.indices], head.bias[probe.targets.indices]
-        maps = class_activation_map(probe.activations, weights, bias if self.bias else None)
+        weights = probe.targets.class_rows(head.weight)
+        bias = probe.targets.class_rows(head.bias) if self.bias else None
+        maps = class_activation_map(probe.activations, weights, bias)
         return RawMaps(maps, {"linear": head.name})

@@ -31,7 +31,7 @@ CARDS: Final = (
         summary="The first principal component of the activations; it knows no class.",
         passes="1 F",
         choice="O as it is; variant=centred subtracts each channel's mean (pytorch-grad-cam). The"
-        " sign, which a singular vector does not have, makes the map go with the mean activation.",
+        " sign, which a singular vector does not have, makes the map go with the mean |A_k|.",
         class_agnostic=True,
     ),
     Card(

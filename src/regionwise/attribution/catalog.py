@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from regionwise.attribution.cards_masking import CARDS as MASKING_CARDS
+from regionwise.attribution.cards_noise import CARDS as NOISE_CARDS
 from regionwise.attribution.cards_tail import CARDS as TAIL_CARDS
 from regionwise.registry import Card, Registry
 
@@ -107,7 +109,7 @@ methods.add(
         " score of the whole image and gives blank maps (variant=equation).",
     )
 )
-for card in TAIL_CARDS:
+for card in (*TAIL_CARDS, *MASKING_CARDS, *NOISE_CARDS):
     methods.add(card)
 methods.add(
     Card(

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
+from regionwise.attribution.noise import fingerprint
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import SettingError
 from regionwise.evidence.probe import Probe
@@ -57,7 +58,7 @@ class Random(Recipe):
         """Draw one map per image, whatever batch it comes in."""
         cells = (probe.activations.shape[2], probe.activations.shape[3])
         maps = [
-            random_map(cells, seed=self.seed + _fingerprint(image), like=probe.activations)
+            random_map(cells, seed=self.seed + fingerprint(image), like=probe.activations)
             for image in probe.inputs
         ]
         return _for_all_targets(torch.stack(maps), probe)
@@ -92,10 +93,3 @@ class Edges(Recipe):
     def __call__(self, probe: Probe) -> RawMaps:
         """Filter the inputs."""
         return _for_all_targets(edges_map(probe.inputs), probe)
-
-
-def _fingerprint(image: Tensor) -> int:
-    """Return a number that tells images apart and does not depend on their place in a batch."""
-    values = image.detach().double().flatten()
-    weights = torch.arange(1, len(values) + 1, dtype=torch.float64, device=values.device)
-    return int(torch.frac((values * torch.frac(weights * 0.6180339887)).sum().abs()) * 2**31)

@@ -17,7 +17,7 @@ from regionwise.shapes import Activations
 Variant = Literal["paper", "centred"]
 
 _NO_LEANING: Final = 1e-5
-"""Cosine to the mean activation below which that mean does not decide the sign."""
+"""Cosine to the strength of the activations below which that does not decide the sign."""
 
 
 def eigen_cam_map(
@@ -38,9 +38,9 @@ def eigen_cam_map(
 
     Reference: Muhammad and Yeasin 2020, L_Eigen-CAM = O V_1.
     Choice: a singular vector has no sign of its own. It is chosen so that the map goes with the
-    mean activation over channels: their inner product is positive, so activations that are nowhere
-    negative give a map that is nowhere negative. Where that product says nothing (a layer
-    normalised over channels), the value farthest from zero is positive.
+    strength of the activations, mean_k |A_k|: their inner product is positive. Activations that
+    are nowhere negative, of which this is the mean, then give a map that is nowhere negative.
+    Where the product says nothing, the value farthest from zero is positive.
     """
     n, k, rows, columns = activations.shape
     wide = activations.to(torch.promote_types(activations.dtype, torch.float32))
@@ -50,23 +50,23 @@ def eigen_cam_map(
         projected = axis.mT @ cells
     else:
         found = torch.linalg.eigh(cells.mT @ cells)
-        projected = (
-            found.eigenvectors[:, :, -1:] * found.eigenvalues[:, None, -1:].relu().sqrt()
-        ).mT
-    signed = projected[:, 0] * _sign(projected[:, 0], cells.mean(dim=1))
+        length = found.eigenvalues[:, None, -1:].relu().sqrt()
+        projected = (found.eigenvectors[:, :, -1:] * length).mT
+    strength = wide.abs().mean(dim=1).flatten(1)
+    signed: Tensor = projected[:, 0] * _sign(projected[:, 0], strength)
     return signed.reshape(n, rows, columns).to(activations.dtype)
 
 
 def _centred(activations: Activations) -> Activations:
     """Subtract each channel's mean; a constant channel becomes zero without a rest of rounding."""
-    centred: Activations = activations - activations.mean(dim=(-2, -1), keepdim=True)
+    centred = activations - activations.mean(dim=(-2, -1), keepdim=True)
     return centred.masked_fill(is_constant(activations), 0)
 
 
-def _sign(projected: Float[Tensor, "n z"], mean: Float[Tensor, "n z"]) -> Float[Tensor, "n 1"]:
-    """Return +1 or -1 per map, by its leaning to the mean or else by its farthest value."""
-    product = (projected * mean).sum(dim=1, keepdim=True)
-    scale = projected.norm(dim=1, keepdim=True) * mean.norm(dim=1, keepdim=True)
+def _sign(projected: Float[Tensor, "n z"], strength: Float[Tensor, "n z"]) -> Float[Tensor, "n 1"]:
+    """Return +1 or -1 per map, by its leaning to the strength or else by its farthest value."""
+    product = (projected * strength).sum(dim=1, keepdim=True)
+    scale = projected.norm(dim=1, keepdim=True) * strength.norm(dim=1, keepdim=True)
     farthest = projected.gather(1, projected.abs().argmax(dim=1, keepdim=True))
     deciding = product.where(product.abs() > _NO_LEANING * scale, farthest)
     return torch.ones_like(deciding).where(deciding >= 0, -1)

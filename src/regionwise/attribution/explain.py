@@ -165,7 +165,7 @@ def _attribution(
         probabilities=probe.probabilities,
         layer=probe.layer,
         size=probe.size,
-        flags=tuple(tuple(tuple(reasons) for reasons in row) for row in flags),
+        flags=flags,
         top=shown[0],
         details=raw.details,
         images=shown[1],

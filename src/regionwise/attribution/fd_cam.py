@@ -22,7 +22,7 @@ def channel_similarity(activations: Float[Tensor, "1 k i j"]) -> Float[Tensor, "
     flat = activations[0].flatten(1)
     flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
     length = flat.norm(dim=1, keepdim=True)
-    unit = flat / length.where(length > 0, 1)
+    unit: Tensor = flat / length.where(length > 0, 1)
     return unit @ unit.T
 
 

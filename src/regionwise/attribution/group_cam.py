@@ -61,7 +61,7 @@ def denoised_group_cam_map(
 
     H_g is the map in the units of its mask: min and max are those of the upsampled map.
     """
-    full = upsample(maps.flatten(1, 2), size).unflatten(1, maps.shape[1:3])
+    full = upsample(maps.flatten(1, 2), size).reshape(*maps.shape[:3], *size)
     low, high = (f(dim=(-2, -1), keepdim=True) for f in (full.amin, full.amax))
     flat = is_constant(maps)
     masks = ((maps - low) / (high - low).masked_fill(flat, 1)).masked_fill(flat, 0)

@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from regionwise.attribution.blur import blurred_maps
@@ -16,7 +15,7 @@ from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import SettingError
 from regionwise.evidence.needs import INPUT_GRADIENTS
 from regionwise.evidence.probe import Probe
-from regionwise.shapes import InputGradients, Inputs, Maps, Scores
+from regionwise.shapes import InputGradients, Inputs, Scores
 
 Rule = Literal["gauss-legendre", "midpoint", "right"]
 Variant = Literal["paper", "calm"]
@@ -101,7 +100,8 @@ class IntegratedGradients(Recipe):
             place = self.baseline + share * (probe.inputs - self.baseline)
             with probe.again(place, frozenset({INPUT_GRADIENTS})) as other:
                 found = other.input_gradients
-            total = total + weight * (found if reduce is None else gradient_map(found, reduce=reduce))
+            step = found if reduce is None else gradient_map(found, reduce=reduce)
+            total = total + weight * step
         return total
 
     def _gap(self, probe: Probe, product: InputGradients) -> Scores:

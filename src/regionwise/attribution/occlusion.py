@@ -105,7 +105,5 @@ class Occlusion(Recipe):
                 " give 'occlusion' a stride up to its window"
             )
         window = (min(side, size[0]), min(side, size[1]))
-        rows, columns = (
-            window_starts(*pair, stride) for pair in zip(size, window, strict=True)
-        )
+        rows, columns = (window_starts(*pair, stride) for pair in zip(size, window, strict=True))
         return window, [(top, left) for top in rows for left in columns]

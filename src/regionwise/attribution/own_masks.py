@@ -38,5 +38,7 @@ def scores_of_own_masks(
         return min_max(upsample(low, probe.size), constant=is_constant(low))[0]
 
     logits = probe.logits_under(key, masks, flat.shape[1], fill=fill, chunk=chunk)
-    scores = probe.targets.masked_scores(logits).unflatten(2, maps.shape[1:3])
-    return scores.diagonal(dim1=1, dim2=2).movedim(-1, 1)
+    scores = probe.targets.masked_scores(logits)
+    scores = scores.reshape(*scores.shape[:2], *maps.shape[1:3])
+    own: Tensor = scores.diagonal(dim1=1, dim2=2).movedim(-1, 1)
+    return own

@@ -105,6 +105,35 @@ class Attribution:
             images=None if self.images is None else self.images[here],
         )
 
+    def map_difference(self, first: int = 0, second: int = 1) -> Attribution:
+        """Return the difference s_a - s_b of the maps of two targets, by their places in t.
+
+        This is the *map difference*. The *score difference*, the map of y_a - y_b, is another
+        thing: ask for ``targets=Versus(a, b)``. They agree where the method is linear in the
+        score, as CAM is.
+
+        Raises:
+            InputError: there are no such two targets.
+        """
+        count = self.maps.shape[1]
+        if first == second or not (0 <= first < count and 0 <= second < count):
+            raise InputError(
+                f"there are no two targets {first} and {second} to subtract: {count} were asked"
+                " per image; ask for two, as in targets='top-2'"
+            )
+        maps = self.maps[:, [first]] - self.maps[:, [second]]
+        names = tuple((f"{row[first]} minus {row[second]}",) for row in self.target_names)
+        return replace(
+            self,
+            maps=maps,
+            targets=None,
+            target_names=names,
+            scores=self.scores[:, [first]] - self.scores[:, [second]],
+            probabilities=self.probabilities[:, [first]],
+            flags=flags_of(maps),
+            details={},
+        )
+
     def overlay(self, images: Images | None = None) -> list[Image.Image]:
         """Return one picture per image: the map of each target over it, with its probability.
 
@@ -149,7 +178,9 @@ class Attribution:
         )
 
 
-def flags_of(maps: Maps, *, gradients: Tensor | None = None) -> list[list[list[str]]]:
+def flags_of(
+    maps: Maps, *, gradients: Tensor | None = None
+) -> tuple[tuple[tuple[str, ...], ...], ...]:
     """Say of each map why it says nothing, n x t x reasons; nothing of a map that says something.
 
     Reasons: ``not finite``; ``zero gradient``; ``no positive evidence`` (nowhere above zero);
@@ -164,10 +195,11 @@ def flags_of(maps: Maps, *, gradients: Tensor | None = None) -> list[list[list[s
     }
     if gradients is not None:
         reasons["zero gradient"] = (gradients == 0).flatten(2).all(dim=2)
-    return [
-        [
-            [name for name, where in reasons.items() if bool(where[n, t])]
+    holds = {name: where.tolist() for name, where in reasons.items()}
+    return tuple(
+        tuple(
+            tuple(name for name, where in holds.items() if where[n][t])
             for t in range(maps.shape[1])
-        ]
+        )
         for n in range(maps.shape[0])
-    ]
+    )

@@ -1,4 +1,4 @@
-"""RISE (Petsiuk et al. 2018): the mean of random masks, weighed by what the network makes of them."""
+"""RISE (Petsiuk et al. 2018): random masks, weighed by what the network makes of them."""
 
 from __future__ import annotations
 

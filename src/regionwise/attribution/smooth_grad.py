@@ -31,7 +31,7 @@ def mean_and_variance(samples: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         ValueError: there is no sample.
     """
     count, mean, spread = 0, torch.zeros(()), torch.zeros(())
-    for count, sample in enumerate(samples, start=1):  # noqa: B007 - the last count is used
+    for count, sample in enumerate(samples, start=1):
         away = sample - mean.to(sample)
         mean = mean.to(sample) + away / count
         spread = spread.to(sample) + away * (sample - mean)

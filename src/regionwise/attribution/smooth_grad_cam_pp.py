@@ -34,7 +34,7 @@ def smooth_grad_cam_pp_map(
     """Grad-CAM++ with mean derivatives: w_k = sum_ij alpha_kij ReLU(D1), ReLU(sum_k w_k A_k).
 
     alpha = D2 / (2 D2 + S_k D3), S_k = sum_ab A_kab, and 0 where the denominator is 0; Dp is the
-    mean over noisy copies of the gradient to the power p. A single copy without noise is Grad-CAM++.
+    mean over noisy copies of the gradient to the power p. One copy without noise is Grad-CAM++.
 
     Args:
         activations: of the image, n k i j.

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from regionwise.attribution.noise import fingerprint, normal, noisy_copies
+from regionwise.attribution.noise import fingerprint, noisy_copies, normal
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.attribution.score_cam import channel_weights_of, score_cam_map
 from regionwise.attribution.smooth_grad import check_level
@@ -92,14 +92,12 @@ class SSCAM(Recipe):
             picked = probe.activations[index : index + 1, [number % k for number in numbers]]
             plain = minmax_masks(picked, probe.size, order=order)[0]
             # a generator per mask: how many masks are made together then changes nothing
-            noise = [
-                normal(plain.shape[1:], _numbered(bases[index], number)) for number in numbers
-            ]
+            noise = [normal(plain.shape[1:], _numbered(bases[index], number)) for number in numbers]
             return plain + self.level * torch.stack(noise).to(plain)
 
         key = ("ss-cam", order, self.samples, self.level, self.seed)
         logits = probe.logits_under(key, masks, self.samples * k, chunk=self.chunk)
-        return logits.unflatten(1, (self.samples, k))
+        return logits.reshape(len(logits), self.samples, k, -1)
 
     def _noisy_inputs(self, probe: Probe) -> Float[Tensor, "n s k y"]:
         def masks(index: int, part: slice) -> Tensor:
@@ -144,7 +142,8 @@ class ISCAM(Recipe):
 
         key = ("is-cam", self.steps, self.variant)
         logits = probe.logits_under(key, masks, self.steps * k, chunk=self.chunk)
-        weights = mean_channel_weights(probe, logits.unflatten(1, (self.steps, k)))
+        by_step = logits.reshape(len(logits), self.steps, k, -1)
+        weights = mean_channel_weights(probe, by_step)
         return RawMaps(score_cam_map(probe.activations, weights), {"channel_weights": weights})
 
 

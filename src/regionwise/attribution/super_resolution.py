@@ -45,9 +45,7 @@ def misfit(
     return (seen - coarse).square().sum() + len(coarse) * penalty
 
 
-def adam(
-    gradient: Callable[[Tensor], Tensor], start: Tensor, *, rate: float, steps: int
-) -> Tensor:
+def adam(gradient: Callable[[Tensor], Tensor], start: Tensor, *, rate: float, steps: int) -> Tensor:
     """Walk down a gradient by Adam (Kingma and Ba 2015) with its usual constants."""
     place, first, second = start, torch.zeros_like(start), torch.zeros_like(start)
     for step in range(1, steps + 1):

@@ -41,9 +41,9 @@ def denoised_map(activations: Activations, denoised: Gradients, *, alpha: Alpha 
     Args:
         activations: n k i j.
         denoised: what :func:`denoised_gradients` left, n t k i j.
-        alpha: ``sum``: alpha_k = 1 / sum of the positive W_k, as printed, so that every channel with
-            any positive gradient weighs 1 in total. ``count``: 1 / number of positive W_k, which
-            the words "pixel-level average" would allow, and which keeps the gradient's size.
+        alpha: ``sum``: alpha_k = 1 / sum of the positive W_k, as printed: every channel with any
+            positive gradient weighs 1 in total. ``count``: 1 / number of positive W_k, which the
+            words "pixel-level average" would allow, and which keeps the gradient's size.
 
     Reference: Hu et al. 2024, Eq. 2 and 3.
     """

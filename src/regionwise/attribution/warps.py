@@ -25,13 +25,11 @@ class Warp:
         shifts: rows and columns in pixels, down and to the right, n 2.
     """
 
-    angles: Float[Tensor, "n"]
+    angles: Float[Tensor, " n"]
     shifts: Float[Tensor, "n 2"]
 
 
-def draw_warps(
-    inputs: Inputs, *, copies: int, angle: float, shift: float, seed: int
-) -> list[Warp]:
+def draw_warps(inputs: Inputs, *, copies: int, angle: float, shift: float, seed: int) -> list[Warp]:
     """Draw ``copies`` warps: angles in [-angle, angle], shifts up to ``shift`` of each side.
 
     An image's warps depend on the seed and its pixels, not on its place in the batch; more copies
@@ -54,9 +52,7 @@ def unmoved(count: int) -> Warp:
     return Warp(zeros[:, 0], zeros[:, 1:])
 
 
-def sources(
-    size: tuple[int, int], warp: Warp, *, back: bool = False
-) -> Float[Tensor, "n h w 2"]:
+def sources(size: tuple[int, int], warp: Warp, *, back: bool = False) -> Float[Tensor, "n h w 2"]:
     """Return where each pixel of the result is read: rows and columns in pixels, n h w 2.
 
     The turned and shifted picture reads p at R(-angle) (p - shift), both measured from the middle;

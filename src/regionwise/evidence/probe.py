@@ -29,6 +29,7 @@ from regionwise.evidence.needs import (
     TAIL,
 )
 from regionwise.evidence.replay import Tail, checked_tail
+from regionwise.evidence.resolve import resolve_targets
 from regionwise.evidence.scoring import (
     CHUNK,
     Gate,
@@ -38,7 +39,7 @@ from regionwise.evidence.scoring import (
     score_masks,
 )
 from regionwise.evidence.state import borrowed, device_of, dtype_of
-from regionwise.evidence.targets import Targets, TargetSpec, resolve_targets
+from regionwise.evidence.targets import Targets, TargetSpec
 from regionwise.evidence.tracing import resolve_layer
 from regionwise.heads.pooled import PooledHead, find_pooled_head
 from regionwise.models.grids import Grid
@@ -204,9 +205,12 @@ class Probe:
                 [tail(index, activations[part]) for part in chunks(len(activations), chunk)]
             )
 
-    def again(self, inputs: Inputs, needs: frozenset[str]) -> Probe:
-        """Return a probe of other inputs (noisy copies, say) with these targets and this layer."""
-        spec = self.targets.function or self.targets.indices
+    def again(self, inputs: Inputs, needs: frozenset[str], targets: TargetSpec = None) -> Probe:
+        """Return a probe of other inputs (noisy copies, say) with this layer.
+
+        Its targets are this probe's, unless others are given.
+        """
+        spec = self.targets.spec if targets is None else targets
         return Probe(self._model, inputs, spec, self.layer, needs=needs)
 
     def baseline_logits(self, fill: float = 0.0) -> Logits:

@@ -10,26 +10,43 @@ A target is a class (its logit is explained) or a function of the logits. It may
 ``"goldfinch"``             a class by name (exact, or the only name that contains it)
 ``["wren", "goldfinch"]``   one name per image
 ``"top-2"``                 the two most probable classes of each image
+``Versus(5, 2)``            class 5 against class 2: the difference of their scores
 a function                  logits (n y) -> scores (n,), one scalar per image
 ==========================  =====================================================================
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from regionwise.errors import TargetError, nearest
+from regionwise.errors import TargetError
 from regionwise.shapes import ChannelLogits, ChannelWeights, Logits, Scores, TargetIndices
 
+OneClass: TypeAlias = int | str | Tensor | np.ndarray | np.generic | Sequence[int] | Sequence[str]
+"""Names one class per image."""
+
 ScoreFunction: TypeAlias = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A class against another: the map of the *score difference* y_target - y_against.
+
+    Either may be anything that names one class per image. The difference of two *maps* is
+    another thing: see :meth:`regionwise.Attribution.map_difference`.
+    """
+
+    target: OneClass
+    against: OneClass
+
+
 TargetSpec: TypeAlias = (
     int
     | str
@@ -40,6 +57,7 @@ TargetSpec: TypeAlias = (
     | Sequence[str]
     | Sequence[Sequence[int]]
     | ScoreFunction
+    | Versus
     | None
 )
 
@@ -49,63 +67,84 @@ class Targets:
     """Resolved targets.
 
     Attributes:
-        indices: classes, n t; ``None`` when a function is explained.
+        indices: classes, n t; ``None`` when something else than classes is explained.
         names: what to call each target, n x t.
-        function: the score function; ``None`` when classes are explained.
+        function: the score function, if one is explained.
+        pair: the two classes of a score difference, n 1 each, if one is explained.
     """
 
     indices: TargetIndices | None
     names: tuple[tuple[str, ...], ...]
     function: ScoreFunction | None = None
+    pair: tuple[TargetIndices, TargetIndices] | None = None
 
     @property
     def count(self) -> int:
         """Targets per image, t."""
         return 1 if self.indices is None else self.indices.shape[1]
 
+    @property
+    def spec(self) -> TargetSpec:
+        """What to give to explain the same again."""
+        if self.pair is not None:
+            return Versus(self.pair[0], self.pair[1])
+        return self.indices if self.function is None else self.function
+
     def scores(self, logits: Logits) -> Scores:
         """Return the explained scalars, n t: the targets' logits, or the function's values.
 
         Raises:
-            TargetError: the function does not give one finite score per image.
+            TargetError: the function does not give one score per image.
         """
-        if self.indices is not None:
-            return logits.gather(1, self.indices.to(logits.device))
-        return _call(self.function, logits).unsqueeze(1)
+        if self.function is not None:
+            return _call(self.function, logits).unsqueeze(1)
+        return self._of_classes(logits.unsqueeze(1))[..., 0]
 
     def masked_scores(self, masked_logits: ChannelLogits) -> ChannelWeights:
         """Return what each target scores under each mask, n t k: class probabilities in [0, 1].
 
-        Where a function is explained, its value on each mask's logits.
+        For a class against another the difference of their probabilities; for a function its
+        value on each mask's logits.
         """
-        if self.indices is None:
+        if self.function is not None:
             columns = [_call(self.function, column) for column in masked_logits.unbind(dim=1)]
             return torch.stack(columns, dim=1).unsqueeze(1)
-        index = self.indices.unsqueeze(1).expand(-1, masked_logits.shape[1], -1)
-        return masked_logits.softmax(dim=2).gather(2, index).transpose(1, 2)
+        return self._of_classes(masked_logits.softmax(dim=2))
 
     def probabilities(self, logits: Logits) -> Scores:
-        """Return the softmax probabilities of the targets, n t; NaN for a function's score."""
-        if self.indices is None:
+        """Return the softmax probabilities of the targets, n t; NaN for a function's score.
+
+        For a class against another, the first one's.
+        """
+        asked = self.indices if self.pair is None else self.pair[0]
+        if asked is None:
             return torch.full_like(logits[:, :1], torch.nan)
-        return logits.softmax(dim=1).gather(1, self.indices.to(logits.device))
+        return logits.softmax(dim=1).gather(1, asked.to(logits.device))
 
+    def class_rows(self, rows: Float[Tensor, y * any]) -> Float[Tensor, "n t *any"]:
+        """Return the rows of a linear layer that give the targets' scores.
 
-def resolve_targets(
-    spec: TargetSpec, logits: Logits, class_names: Sequence[str] | None = None
-) -> Targets:
-    """Turn what the user gave into one or more classes per image, or a score function.
+        Raises:
+            TargetError: a function is explained, which has no row.
+        """
+        if self.pair is not None:
+            return rows[self.pair[0]] - rows[self.pair[1]]
+        if self.indices is None:
+            raise TargetError("this method explains classes, not a score function; give a class")
+        return rows[self.indices]
 
-    Raises:
-        TargetError: a class that does not exist, a name that fits none or several, or a number of
-            targets that does not match the batch.
-    """
-    logits = logits.detach()
-    if callable(spec) and not isinstance(spec, Tensor):
-        name = getattr(spec, "__name__", type(spec).__name__)
-        return Targets(None, tuple((name,) for _ in logits), spec)
-    indices = _indices(spec, logits, class_names)
-    return Targets(indices, _names(indices, class_names))
+    def _of_classes(self, values: Float[Tensor, "n m y"]) -> Float[Tensor, "n t m"]:
+        """Pick each target's values; subtract the other class's for a difference."""
+
+        def pick(classes: Tensor) -> Tensor:
+            index = classes.to(values.device).unsqueeze(1).expand(-1, values.shape[1], -1)
+            return values.gather(2, index).transpose(1, 2)
+
+        if self.pair is not None:
+            return pick(self.pair[0]) - pick(self.pair[1])
+        if self.indices is None:
+            raise TargetError("no target was given")
+        return pick(self.indices)
 
 
 def class_name(index: int, class_names: Sequence[str] | None) -> str:
@@ -113,119 +152,7 @@ def class_name(index: int, class_names: Sequence[str] | None) -> str:
     return class_names[index] if class_names is not None else f"class {index}"
 
 
-def _names(
-    indices: TargetIndices, class_names: Sequence[str] | None
-) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(class_name(c, class_names) for c in row) for row in indices.tolist())
-
-
-def _indices(spec: TargetSpec, logits: Logits, class_names: Sequence[str] | None) -> TargetIndices:
-    n, classes = logits.shape
-    if spec is None or isinstance(spec, str):
-        text = "top-1" if spec is None else spec
-        top = re.fullmatch(r"top-?(\d+)", text)
-        if top:
-            return _top(logits, int(top.group(1)))
-        spec = _by_name(text, classes, class_names)
-    if isinstance(spec, np.ndarray | np.generic):
-        spec = torch.as_tensor(spec)
-    if isinstance(spec, int) and not isinstance(spec, bool):
-        rows = torch.full((n, 1), spec)
-    elif isinstance(spec, Tensor):
-        rows = _from_tensor(spec, n)
-    elif isinstance(spec, Sequence):
-        rows = _from_sequence(spec, classes, class_names)
-    else:
-        raise TargetError(
-            f"a target cannot be {spec!r}; give a class index, a name, 'top-k', one of these per"
-            " image, or a function logits -> scores"
-        )
-    return _checked(rows, n, classes).to(logits.device)
-
-
-def _top(logits: Logits, k: int) -> TargetIndices:
-    classes = logits.shape[1]
-    if not 1 <= k <= classes:
-        raise TargetError(f"target 'top-{k}' is out of range: the model has {classes} classes")
-    return logits.topk(k, dim=1).indices
-
-
-def _by_name(text: str, classes: int, class_names: Sequence[str] | None) -> int:
-    if re.fullmatch(r"[+-]?\d+", text):
-        return int(text)
-    if class_names is None:
-        raise TargetError(
-            f"class {text!r} cannot be found: this model brings no class names;"
-            f" give an index from 0 to {classes - 1} or 'top-k'"
-        )
-    if text in class_names:
-        return list(class_names).index(text)
-    folded = _fold(text)
-    found = [i for i, name in enumerate(class_names) if _fold(name) == folded]
-    found = found or [i for i, name in enumerate(class_names) if folded in _fold(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        several = ", ".join(repr(class_names[i]) for i in found[:5])
-        raise TargetError(f"class {text!r} fits {len(found)} classes ({several}); give one in full")
-    raise TargetError(f"unknown class {text!r}: {nearest(text, class_names)}")
-
-
-def _fold(name: str) -> str:
-    return re.sub(r"[\s_]+", " ", name).strip().casefold()
-
-
-def _from_tensor(spec: Tensor, n: int) -> Tensor:
-    if spec.is_floating_point() or spec.is_complex() or spec.dtype == torch.bool:
-        raise TargetError(f"targets must be whole numbers, not a tensor of {spec.dtype}")
-    if spec.dim() > 2:
-        raise TargetError(f"targets must have shape (n,) or (n, t), not {tuple(spec.shape)}")
-    if spec.dim() == 0:
-        return spec.expand(n, 1).clone()
-    return spec.clone().reshape(len(spec), -1)
-
-
-def _from_sequence(spec: Sequence[Any], classes: int, class_names: Sequence[str] | None) -> Tensor:
-    if not len(spec):
-        raise TargetError("the list of targets is empty; leave targets out for the top-1 class")
-    rows = [
-        [item] if isinstance(item, Integral | str) else list(item)
-        for item in spec
-        if isinstance(item, Integral | str | Sequence)
-    ]
-    if len(rows) != len(spec):
-        raise TargetError(f"targets {spec!r} mix kinds; give class indices or names")
-    lengths = {len(row) for row in rows}
-    if len(lengths) != 1 or 0 in lengths:
-        raise TargetError(f"every image needs the same number of targets, not {sorted(lengths)}")
-    numbers = [
-        [_by_name(c, classes, class_names) if isinstance(c, str) else c for c in row]
-        for row in rows
-    ]
-    if any(isinstance(c, bool) or not isinstance(c, Integral) for row in numbers for c in row):
-        raise TargetError(f"targets must be class indices or names, not {spec!r}")
-    return torch.tensor(numbers, dtype=torch.int64)
-
-
-def _checked(rows: Tensor, n: int, classes: int) -> TargetIndices:
-    if rows.shape[0] != n:
-        raise TargetError(
-            f"{rows.shape[0]} targets for {n} image{'s' if n != 1 else ''}: give one per image,"
-            " or a nested list for several per image ([[3, 5]] asks two of one image)"
-        )
-    if rows.shape[1] == 0:
-        raise TargetError("no target per image; leave targets out for the top-1 class")
-    outside = rows[(rows < 0) | (rows >= classes)]
-    if outside.numel():
-        raise TargetError(
-            f"target {int(outside[0])} is out of range: the model has classes 0 to {classes - 1}"
-        )
-    return rows.long()
-
-
-def _call(function: ScoreFunction | None, logits: Logits) -> Tensor:
-    if function is None:
-        raise TargetError("no target was given")
+def _call(function: ScoreFunction, logits: Logits) -> Tensor:
     scores: Any = function(logits.clone())
     if not isinstance(scores, Tensor) or scores.shape != logits.shape[:1]:
         got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
