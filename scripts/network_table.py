@@ -16,7 +16,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from architectures import ALL, Architecture  # noqa: E402
 from measured import Measured, measure  # noqa: E402
-
 from regionwise.errors import RegionwiseError  # noqa: E402
 from regionwise.files import write_text  # noqa: E402
 
@@ -35,9 +34,9 @@ square where the network permits it. Made by `python scripts/network_table.py`; 
   applies; where not, what runs there. Element-wise functions without a module are not seen.
 - **tail**: *replay* runs only what lies behind the layer, checked against the network's own
   logits; *full* runs the whole network with the layer's output replaced.
-- **corners**: of the four corners of the image, how many, when changed, move the map most in
-  that very corner. Attention and wide receptive fields may blur this; a map read in the wrong
-  order would fail it.
+- **corners**: where the cells had to be put into rows and columns, how many of the image's four
+  corners, when changed, move their own corner of the map more than any other corner does. A map
+  read in the wrong order would fail it.
 
 Where a network classifies every cell and then pools (SqueezeNet, the auxiliary head of VOLO), the
 features in front of that classifier are taken, and its class maps are passed over: each of their
@@ -53,21 +52,26 @@ joins: the finer one that still carries gradient is taken.
 
 def row(architecture: Architecture) -> str:
     """Return the architecture's line of the table."""
-    rows, columns = architecture.size
     try:
-        found = measure(architecture)
+        return line(architecture, measure(architecture))
     except (RegionwiseError, RuntimeError, TypeError, ValueError, AssertionError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return f"| {architecture.source} | {rows} x {columns} | fails: {reason} | | | | | |"
-    return f"| {architecture.source} | {rows} x {columns} | {cells(found)} |"
+        return f"{_start(architecture)} | fails: {reason} | | | | | |"
 
 
-def cells(found: Measured) -> str:
-    """Return what was found, as the cells of a line."""
+def line(architecture: Architecture, found: Measured) -> str:
+    """Return what was found, as a line of the table."""
     cam = "yes" if found.cam else f"no: {found.behind or 'functions'}"
     size = f"{found.channels} x {found.grid[0]} x {found.grid[1]}"
+    corners = "" if found.corners is None else f"{found.corners} / 4"
     layer = f"`{found.layer}` {found.kind}"
-    return " | ".join([layer, found.reading, size, cam, found.tail, f"{found.corners} / 4"])
+    found_cells = f"{layer} | {found.reading} | {size} | {cam} | {found.tail} | {corners}"
+    return f"{_start(architecture)} | {found_cells} |"
+
+
+def _start(architecture: Architecture) -> str:
+    rows, columns = architecture.size
+    return f"| {architecture.source} | {rows} x {columns}"
 
 
 def known_rows() -> dict[str, str]:

@@ -7,9 +7,11 @@ through. Every map of such a network is blank, and every comparison of blank map
 from dataclasses import dataclass, field
 from typing import Any
 
+import timm
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torchvision import models
 
 CLASSES = 10
 _DRAWING = {Tensor.normal_, Tensor.uniform_, Tensor.erfinv_}
@@ -32,16 +34,12 @@ class Architecture:
         library, _, name = self.source.partition(":")
         torch.manual_seed(0)
         if library == "timm":
-            import timm
-
             model = timm.create_model(name, num_classes=CLASSES, **self.options)
-            return wake(model.eval(), seed=1)
-        from torchvision import models
-
+            return calibrate(wake(model.eval(), seed=1), self.size)
         with _Undrawn():
             model = models.get_model(name, weights=None, num_classes=CLASSES, **self.options)
         draw(model, seed=0)
-        return wake(model.eval(), seed=1)
+        return calibrate(wake(model.eval(), seed=1), self.size)
 
 
 class _Undrawn(TorchFunctionMode):
@@ -87,6 +85,19 @@ def wake(model: nn.Module, *, seed: int) -> nn.Module:
     return model
 
 
+def calibrate(model: nn.Module, size: tuple[int, int]) -> nn.Module:
+    """Let batch normalisation see noise once, so that signals neither fade nor explode."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    noise = torch.randn(4, 3, *size, generator=torch.Generator().manual_seed(2))
+    for norm in norms:
+        norm.train().momentum = 1.0
+    with torch.no_grad():
+        model(noise) if norms else None
+    for norm in norms:
+        norm.eval().momentum = 0.1
+    return model
+
+
 def _matrix(parameter: Tensor) -> bool:
     return sum(length > 1 for length in parameter.shape) > 1
 
@@ -99,8 +110,6 @@ def _asleep(name: str, parameter: Tensor) -> bool:
 
 
 def _torchvision() -> list[Architecture]:
-    from torchvision import models
-
     found = []
     for name in models.list_models(module=models):
         options: dict[str, Any] = {}

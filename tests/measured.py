@@ -30,7 +30,8 @@ class Measured:
         cam: whether the network behind is pooling and one linear layer.
         behind: the modules that run behind the layer.
         tail: replay or full.
-        corners: of the image's four corners, those whose change moves the map most in that corner.
+        corners: of the image's four corners, those that move their own corner of the map most;
+            ``None`` for nchw, where nothing can be read in the wrong order.
         contrast: how much the signed maps of the two top classes differ, in units of the larger.
         in_attention: the layer is part of an attention block.
     """
@@ -44,7 +45,7 @@ class Measured:
     cam: bool
     behind: str
     tail: str
-    corners: int
+    corners: int | None
     contrast: float
     in_attention: bool
 
@@ -68,7 +69,7 @@ def measure(architecture: Architecture) -> Measured:
         cam=cam,
         behind=behind(model, [r.name for r in records[records.index(chosen) + 1 :]]),
         tail=tail,
-        corners=corners(model, layer, inputs[:1]),
+        corners=None if grid.layout == "nchw" else corners(model, layer, inputs[:1]),
         contrast=float((maps[:, 0] - maps[:, 1]).abs().max() / maps.abs().max()),
         in_attention=chosen.in_attention,
     )

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from regionwise.errors import RegionwiseError
     from regionwise.evidence.probe import Probe
     from regionwise.evidence.targets import Versus
+    from regionwise.models.adapters import Adapted
     from regionwise.models.classifier import Classifier
     from regionwise.models.preprocessing import Preprocessing
     from regionwise.zoo import load_model
 
 _HOMES = {
+    "Adapted": "regionwise.models.adapters",
     "Attribution": "regionwise.attribution.result",
     "Classifier": "regionwise.models.classifier",
     "Preprocessing": "regionwise.models.preprocessing",
@@ -38,6 +40,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Adapted",
     "Attribution",
     "Classifier",
     "Preprocessing",

@@ -7,6 +7,7 @@ source                  what is loaded
 ``birds-1``             that version of it
 ``torchvision:NAME``    an architecture of torchvision, with its default weights
 ``timm:NAME``           an architecture of timm, with its pretrained weights
+``hf:NAME``             an image classifier of Hugging Face, by name on the hub or from a folder
 ``file.py:factory``     what the function ``factory`` in ``file.py`` returns
 a module                the module itself
 ======================  ====================================================================
@@ -29,6 +30,7 @@ import torch
 from torch import nn
 
 from regionwise.errors import ModelError, SettingError, WeightsError, nearest
+from regionwise.models.adapters import Adapted
 from regionwise.models.classifier import Classifier
 from regionwise.models.preprocessing import Preprocessing
 from regionwise.models.shipped import load_shipped, shipped_names
@@ -61,8 +63,7 @@ def load_model(
     if isinstance(source, Classifier):
         classifier = source
     elif isinstance(source, nn.Module):
-        inner = unwrap(source)
-        classifier = Classifier(inner, source=type(inner).__name__)
+        classifier = _of_module(unwrap(source), "")
     else:
         classifier = _by_name(source, str(weights))
     if str(weights) not in {PRETRAINED, RANDOM}:
@@ -81,10 +82,19 @@ def _by_name(source: str, weights: str) -> Classifier:
         return _from_torchvision(name, weights)
     if kind == "timm" and name:
         return _from_timm(name, weights)
+    if kind == "hf" and name:
+        return _from_hugging_face(name, weights)
     path, _, factory = source.rpartition(":")
     if path.endswith(".py"):
         return _from_file(Path(path), factory, source)
-    known = ["birds", *shipped_names(), "torchvision:NAME", "timm:NAME", "file.py:factory"]
+    known = [
+        "birds",
+        *shipped_names(),
+        "torchvision:NAME",
+        "timm:NAME",
+        "hf:NAME",
+        "file.py:factory",
+    ]
     raise ModelError(f"unknown model {source!r}: {nearest(source, known, count=6)}")
 
 
@@ -142,6 +152,14 @@ def _timm_names(module: nn.Module) -> tuple[str, ...] | None:
     return tuple(ResNet18_Weights.DEFAULT.meta["categories"])
 
 
+def _from_hugging_face(name: str, weights: str) -> Classifier:
+    from regionwise.models.hugging_face import load_hugging_face  # noqa: PLC0415 - an extra
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return load_hugging_face(name, random=weights != PRETRAINED)
+
+
 def _from_file(path: Path, factory: str, source: str) -> Classifier:
     if not path.is_file():
         raise ModelError(f"there is no file {str(path)!r} to load a model from")
@@ -160,8 +178,13 @@ def _from_file(path: Path, factory: str, source: str) -> Classifier:
     if isinstance(made, Classifier):
         return replace(made, source=source)
     if isinstance(made, nn.Module):
-        return Classifier(made, source=source)
+        return _of_module(made, source)
     raise ModelError(f"{source!r} returned {type(made).__name__}, not a torch.nn.Module")
+
+
+def _of_module(module: nn.Module, source: str) -> Classifier:
+    names = module.class_names if isinstance(module, Adapted) else None
+    return Classifier(module, class_names=names, source=source or type(module).__name__)
 
 
 def _guarded(action: Callable[[], Any], what: str) -> Any:

@@ -17,6 +17,7 @@ STAGES = (
     "benchmark",
     "training",
     "report",
+    "compat",
     "apps",
 )
 # What every stage may use: it knows nothing of the stages.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets import seeded
-from regionwise import explain
+from regionwise import Versus, explain
 from regionwise.attribution.ablation_cam import ablation_weights, without_channels
 from regionwise.evidence.probe import Probe
 from replicas.ablation_cam import ablation_cam_of, channel_weights
@@ -55,6 +55,8 @@ def test_by_hand():
     assert_same(ours.details["channel_weights"], [[[2.0, -1.5], [2 / 11, 9 / 11]]])
     # class 0: 2 * (1, 3) - 1.5 * (6, 0) = (-7, 6);  class 1: (2 + 54, 6 + 0) / 11
     assert_same(ours.maps, [[[[0.0, 6.0]], [[56 / 11, 6 / 11]]]])
+    signed = explain(Net(), image, "ablation-cam:relu=false", 0, "layer").maps
+    assert_same(signed, [[[[-7.0, 6.0]]]])
 
 
 def test_a_negative_score_turns_the_printed_weights_round():
@@ -109,6 +111,14 @@ def test_a_score_function_is_explained_like_the_classes_it_is_made_of(deep_tail_
     own = deep_tail_net.trunk(images)[0].detach()
     expected = channel_weights(deep_tail_net.tail, own, 2, variant="difference")
     assert_same(both[0, 0], expected)
+
+
+def test_a_class_against_another(pooled_net, deep_tail_net, images):
+    settings = "ablation-cam:variant=difference"
+    for model, layer in ((pooled_net, "features"), (deep_tail_net, "stem")):
+        both = explain(model, images, settings, [[2, 0]] * 3, layer).details["channel_weights"]
+        ours = explain(model, images, settings, Versus(2, 0), layer).details["channel_weights"]
+        assert_same(ours[:, 0], both[:, 0] - both[:, 1])
 
 
 def test_a_score_function_of_a_pooled_network(pooled_net, images):

@@ -94,8 +94,9 @@ def test_two_negative_weights_make_a_negative_union():
 
 def test_denoising_changes_only_channels_that_are_positive_almost_everywhere():
     """Fact (i): after the ReLU, theta = 10 matters only where the 10th percentile is above 0."""
-    _, gradients = evidence((2, 2, 6, 5, 4), signed=True)
-    gradients[:, :, 0] = gradients[:, :, 0].abs() + 0.1
+    generator = torch.Generator().manual_seed(4)
+    gradients = torch.randn(2, 2, 6, 5, 4, generator=generator, dtype=torch.float64)
+    gradients[:, :, 0] = gradients[:, :, 0].abs()
     changed = (denoised_gradients(gradients, 10.0).relu() != gradients.relu()).flatten(3).any(3)
     positive = percentile(gradients, 10.0)[..., 0, 0] > 0
     assert positive.any()
@@ -115,18 +116,30 @@ def test_on_a_pooling_and_linear_head_weights_collapse(pooled_net, images):
 
 
 @pytest.mark.parametrize("modules", MODULES, ids=lambda m: "+".join(m) or "none")
-@pytest.mark.parametrize(("alpha", "scale"), [("sum", "min-max"), ("count", "raw")])
+@pytest.mark.parametrize(
+    "choices", [("sum", "min-max", "region"), ("count", "raw", "printed")], ids="-".join
+)
 @pytest.mark.parametrize("net", ["pooled_net", "deep_tail_net"])
-def test_on_networks(net, modules, alpha, scale, images, request):
+def test_on_networks(net, modules, choices, images, request):
+    alpha, scale, negative = choices
     model = request.getfixturevalue(net)
     layer = {"pooled_net": "features", "deep_tail_net": "stem"}[net]
     targets = chosen([0, 3], [2, 2], [1, 0])
     off = {name: name in modules for name in ("denoise", "unite", "select")}
     ours = explain(
-        model, images, UnionCAM(theta=60.0, alpha=alpha, scale=scale, **off), targets, layer
+        model,
+        images,
+        UnionCAM(theta=60.0, alpha=alpha, scale=scale, negative=negative, **off),
+        targets,
+        layer,
     )
     expected = replica.union_cam_of(
-        model, model.trunk, model.tail, images, targets, settings=(60.0, alpha, scale, modules)
+        model,
+        model.trunk,
+        model.tail,
+        images,
+        targets,
+        settings=(60.0, alpha, scale, modules, negative),
     )
     assert abs(expected).max() > 0
     assert_same(ours.maps, expected)
@@ -136,13 +149,13 @@ def test_each_switch_matters(deep_tail_net, images):
     names = ["union-cam:theta=90"]
     names += [f"union-cam:theta=90,{module}=false" for module in ("denoise", "unite", "select")]
     found = explain_all(deep_tail_net, images, names, targets=[[0, 3], [2, 1], [1, 4]])
-    whole = found.pop("union-cam:theta=90").maps
+    whole = found.pop("union-cam:theta=90.0").maps
     for name, other in found.items():
         assert not torch.equal(other.maps, whole), name
 
 
 def test_details_tell_what_was_decided(deep_tail_net, images):
-    ours = explain(deep_tail_net, images, "union-cam", targets=[[0, 3], [2, 1], [1, 4]])
+    ours = explain(deep_tail_net, images, "union-cam:negative=printed", [[0, 3], [2, 1], [1, 4]])
     details = ours.details
     won = details["beta_united"] > details["beta_region"]
     assert torch.equal(details["chose_united"], won)
@@ -150,6 +163,23 @@ def test_details_tell_what_was_decided(deep_tail_net, images):
     assert not won.all()
     assert torch.equal(ours.maps[won], details["united"][won])
     assert_same(ours.maps[~won].amax((1, 2)), np.ones(int((~won).sum())))
+
+
+def test_two_negative_weights_keep_the_region_map(deep_tail_net, images):
+    """Unless Eq. 8 is taken literally: then an inverted map may win, and is flagged."""
+    targets = [[0, 1, 2, 3, 4]] * 3
+    printed = explain(deep_tail_net, images, "union-cam:negative=printed", targets)
+    ours = explain(deep_tail_net, images, "union-cam", targets)
+    details = printed.details
+    hopeless = (details["beta_denoised"] < 0) & (details["beta_region"] < 0)
+    inverted = hopeless & details["chose_united"]
+    assert inverted.any()
+    assert (printed.maps[inverted] <= 0).all()
+    for n, t in inverted.nonzero().tolist():
+        assert "no positive evidence" in printed.flags[n][t]
+    assert not ours.details["chose_united"][hopeless].any()
+    assert (ours.maps[hopeless] >= 0).all()
+    assert torch.equal(ours.maps[~hopeless], printed.maps[~hopeless])
 
 
 def test_a_percentile_has_its_range():
@@ -165,6 +195,34 @@ def test_a_blank_layer_gives_a_blank_map(pooled_net, images):
     ours = explain(pooled_net, images, "union-cam", targets=1, layer="features")
     assert not ours.maps.any()
     assert all(row for row in ours.flags)
+
+
+@pytest.mark.parametrize("scale", ["min-max", "raw"])
+def test_a_constant_channel_is_no_region(pooled_net, images, scale):
+    """Channel 0 is dead, channel 1 a constant 0.7: neither can be a mask."""
+    with torch.no_grad():
+        last = pooled_net.features[2]
+        last.weight[:2] = 0
+        last.bias[0], last.bias[1] = -1.0, 0.7
+    targets = chosen([0], [1], [2])
+    method = f"union-cam:scale={scale}"
+    ours = explain(pooled_net, images, method, targets=targets, layer="features")
+    expected = replica.union_cam_of(
+        pooled_net,
+        pooled_net.trunk,
+        pooled_net.tail,
+        images,
+        targets,
+        settings=(10.0, "sum", scale, ("denoise", "unite", "select"), "region"),
+    )
+    assert_same(ours.maps, expected)
+    region = [
+        replica.region_map(pooled_net, image, list(planes), int(target))
+        for image, planes, (target,) in zip(
+            images, array(pooled_net.trunk(images)), targets, strict=True
+        )
+    ]
+    assert_same(ours.details["region"][:, 0], np.stack(region))
 
 
 def test_a_score_function_is_its_own_score(pooled_net, images):

@@ -419,6 +419,15 @@ def test_a_network_that_turns_gradients_off_in_its_trunk(deep_tail_net, images, 
     assert_same(ours.maps, reference["grad-cam"].maps)
 
 
+def test_a_gradient_that_is_zero_in_places_is_not_flagged(deep_tail_net, images):
+    """Behind a ReLU about half of the slopes are zero; the flag is for those that all are."""
+    with Probe(deep_tail_net, images, layer="stem") as probe:
+        assert (probe.gradients == 0).any()
+    ours = explain(deep_tail_net, images, "layer-cam", layer="stem")
+    assert ours.maps.flatten(1).any(1).all()
+    assert ours.flags == (((),), ((),), ((),))
+
+
 @pytest.mark.parametrize("methods", [["gradient"], ["grad-cam", "gradient"]], ids=str)
 def test_no_input_gradient_behind_a_no_grad_trunk(images, methods):
     model = seeded(OwnNoGrad, 12)
@@ -659,8 +668,6 @@ class Returning(DeepTailNet):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda y: (y, y),
-        lambda y: {"out": y},
         lambda y: y[0],
         lambda y: y[:, :, None, None],
         lambda y: y[:1],
@@ -668,13 +675,29 @@ class Returning(DeepTailNet):
         lambda _: None,
         lambda y: y.argmax(1, keepdim=True),
     ],
-    ids=["tuple", "dict", "one image", "maps", "too few", "list", "none", "classes"],
+    ids=["one image", "maps", "too few", "list", "none", "classes"],
 )
 @pytest.mark.usefixtures("unchecked")
 def test_outputs_that_are_no_logits(images, change):
     model = seeded(lambda: Returning(change), 12)
     with pytest.raises(ModelError):
         explain(model, images, layer="stem")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y: (y, y[:, :, None, None]),
+        lambda y: [y],
+        lambda y: {"loss": y.sum(), "logits": y},
+        lambda y: {"features": y * 2, "out": y},
+    ],
+    ids=["tuple", "list", "dict with logits", "dict with out"],
+)
+def test_logits_inside_another_answer(deep_tail_net, images, reference, change):
+    model = seeded(lambda: Returning(change), 12)
+    model.load_state_dict(deep_tail_net.state_dict())
+    assert_as_ever(model, images, reference)
 
 
 class CutOff(DeepTailNet):

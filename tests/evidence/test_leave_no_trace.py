@@ -189,6 +189,25 @@ def test_no_generator_moves(model, inputs, method):
     assert (found[1] == expected[1]).all()
 
 
+class Dicing(DeepTailNet):
+    """Draws random numbers in evaluation mode too, as Monte Carlo dropout does."""
+
+    def tail(self, activations):
+        return super().tail(nn.functional.dropout(activations, 0.3, training=True))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("layer", ["stem", None])
+def test_a_network_that_throws_dice_leaves_them_as_they_lay(inputs, method, layer):
+    model = seeded(Dicing, 12)
+    before = snapshot(model)
+    first = explain(model, inputs, method, targets=1, layer=layer)
+    assert_untouched(before, model)
+    second = explain(model, inputs, method, targets=1, layer=layer)
+    if layer is not None:  # otherwise the first call also threw to find the layer
+        assert torch.equal(first.maps, second.maps)
+
+
 def test_the_users_hooks_stay_and_run(model, inputs):
     calls = []
     for module in (model.conv, model.wide, model):

@@ -24,9 +24,7 @@ def gaussian_blur(plane, width, sigma):
     for y in range(rows):
         for x in range(columns):
             result[y, x] = sum(
-                weights[a]
-                * weights[b]
-                * plane[mirrored(y + a, rows), mirrored(x + b, columns)]
+                weights[a] * weights[b] * plane[mirrored(y + a, rows), mirrored(x + b, columns)]
                 for a in offsets
                 for b in offsets
             )

@@ -71,7 +71,7 @@ def region_map(network, image, planes, target):
 def union_cam(network, image, planes, gradients, target, *, settings):
     """The map, its parts and the decision for one image and one target."""
     size = tuple(image.shape[-2:])
-    theta, alpha, scale, modules = settings
+    theta, alpha, scale, modules, negative = settings
     if "denoise" in modules:
         gradients = [denoised(g, theta) for g in gradients]
     part_d = denoised_map(planes, gradients, alpha=alpha)
@@ -86,6 +86,8 @@ def union_cam(network, image, planes, gradients, target, *, settings):
     united = beta_d * part_d + beta_r * part_r if "unite" in modules else part_d
     if "select" not in modules:
         return united
+    if negative == "region" and beta_d < 0 and beta_r < 0:
+        return part_r
     return united if beta(united) > beta_r else part_r
 
 

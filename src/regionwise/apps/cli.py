@@ -11,6 +11,7 @@ import typer
 from regionwise._version import __version__
 from regionwise.apps.data_command import data
 from regionwise.apps.explain_command import explain
+from regionwise.apps.layers_command import layers
 from regionwise.apps.methods_command import methods
 from regionwise.errors import RegionwiseError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(explain)
+app.command()(layers)
 app.command()(methods)
 app.add_typer(data, name="data")
 

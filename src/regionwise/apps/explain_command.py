@@ -25,7 +25,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         typer.Option(
             "--model",
             "-m",
-            help="birds, torchvision:NAME, timm:NAME, or file.py:factory.",
+            help="birds, torchvision:NAME, timm:NAME, hf:NAME, or file.py:factory.",
         ),
     ] = "birds",
     method: Annotated[

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from regionwise.attribution.catalog import methods as known
+from regionwise.errors import SettingError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from regionwise.registry import Card, Setting
+
+_UNMEASURED: Final = {True: "not measured (--all)", False: ""}
 
 
 def methods(
@@ -20,12 +23,34 @@ def methods(
         str | None, typer.Argument(help="A method, to read its card in full.", show_default=False)
     ] = None,
     *,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            help="A model: which methods apply to it, and which coincide on it.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option("--weights", help="With --on: pretrained, random, or a file.")
+    ] = "pretrained",
+    thorough: Annotated[
+        bool, typer.Option("--all", help="With --on: run the methods of many passes, too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the methods: where they are from, what they need, and what they cost.
 
-    F is a forward pass, B a backward pass to the layer, K the layer's number of channels.
+    F is a forward pass, B a backward pass to the layer, h a forward pass of what lies behind the
+    layer, K the layer's channels, Z its cells.
     """
+    if on is not None:
+        if name is not None:
+            raise SettingError(f"--on compares all methods; leave {name!r} out")
+        from regionwise.apps.methods_on import methods_on  # noqa: PLC0415 - loads torch
+
+        _print_on(methods_on(on, weights=weights, thorough=thorough), as_json=as_json)
+        return
     cards = known.cards() if name is None else [known.card(name)]
     if as_json:
         typer.echo(json.dumps([card_record(card) for card in cards], indent=2, ensure_ascii=False))
@@ -34,6 +59,29 @@ def methods(
 
     console = Console(highlight=False)
     console.print(_overview(cards) if name is None else _in_full(cards[0]))
+
+
+def _print_on(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    from rich import box  # noqa: PLC0415 - help shall answer at once
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("Method", no_wrap=True, style="bold")
+    for heading in ("Applies", "Coincides with", "Passes"):
+        table.add_column(heading, overflow="fold")
+    for row in found["methods"]:
+        applies = "yes" if row["applies"] else f"no: {row['reason']}"
+        same = ", ".join(row["coincides_with"]) if row["measured"] else _UNMEASURED[row["applies"]]
+        table.add_row(*(Text(cell) for cell in (row["name"], applies, same, row["passes"])))
+    console = Console(highlight=False)
+    console.print(table)
+    layer = f"layer {found['layer']}, K = {found['channels']}; tail: {found['tail']}"
+    console.print(f"{layer}; measured on noise and on a rendered bird", markup=False)
 
 
 def card_record(card: Card) -> dict[str, Any]:

@@ -46,12 +46,15 @@ def ablation_weights(
     return drops / divisor.where(divisor != 0, 1).unsqueeze(2)
 
 
-def ablation_cam_map(activations: Activations, weights: ChannelWeights) -> Maps:
+def ablation_cam_map(
+    activations: Activations, weights: ChannelWeights, *, relu: bool = True
+) -> Maps:
     """Sum the channels by their weights: ReLU(sum_k w_k A_k), n t i j.
 
     Reference: Desai and Ramaswamy 2020, L = ReLU(sum_k w_k A_k).
     """
-    return torch.einsum("ntk,nkij->ntij", weights, activations).relu()
+    maps = torch.einsum("ntk,nkij->ntij", weights, activations)
+    return maps.relu() if relu else maps
 
 
 def without_channels(
@@ -65,23 +68,25 @@ def without_channels(
 
 @dataclass(frozen=True)
 class AblationCAM(Recipe):
-    """Ablation-CAM; ``variant`` says by what the drop of the score is divided."""
+    """Ablation-CAM; ``variant`` says by what the drop is divided, ``relu=False`` keeps signs."""
 
     name: ClassVar[str] = "ablation-cam"
     variant: Variant = "paper"
+    relu: bool = True
     chunk: int = field(default=TAIL_CHUNK, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask the tail for the scores without each channel, or the head's weights for all."""
         drops, rule = self._drops(probe)
         weights = ablation_weights(drops, probe.scores, variant=self.variant)
-        maps = ablation_cam_map(probe.activations, weights)
+        maps = ablation_cam_map(probe.activations, weights, relu=self.relu)
         return RawMaps(maps, {"channel_weights": weights, "rule": rule})
 
     def _drops(self, probe: Probe) -> tuple[ChannelWeights, str]:
-        head, asked = pooled_head_behind(probe), probe.targets.indices
-        if head is not None and asked is not None:
-            return pooled_contributions(head.weight, probe.activations, asked), "closed form"
+        head = pooled_head_behind(probe)
+        if head is not None:
+            rows = probe.targets.class_rows(head.weight)
+            return pooled_contributions(rows, probe.activations), "closed form"
 
         def change(_: int, own: Tensor, part: slice) -> Tensor:
             return without_channels(own, part)

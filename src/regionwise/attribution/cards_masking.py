@@ -24,7 +24,8 @@ CARDS: Final = (
         choice="The paper leaves open what is scored and how maps are scaled; here: the class"
         " probability; maps in [0, 1] as masks and before the union (scale=raw: as they are);"
         " what is masked, and the black image, is 0 in the units of the inputs. A tie goes to the"
-        " region map; if both weights are negative the union is negative, and flagged if chosen."
+        " region map, and so does a union of two negative weights, which would be an inverted map"
+        " (negative=printed: it may be chosen, as in Eq. 8, and is flagged)."
         " alpha as printed gives every channel the total weight 1; alpha=count divides by the"
         " number of positive gradients. denoise, unite and select switch the modules off.",
     ),

@@ -71,8 +71,9 @@ CARDS: Final = (
         passes="25 F + 25 B",
         choice="D2 is the numerator of alpha, so that without noise it is Grad-CAM++;"
         " variant=first-order has D1 there, as torch-cam reports the paper. 25 copies and level"
-        " 0.15 (of the range) are the port's. Variants yiskw713 (mean of min-maxed maps; noise divided by the range)"
-        " and torch-cam (gradient and activations of the last copy; 4 copies, sigma 0.3).",
+        " 0.15 (of the range) are the port's. Variants yiskw713 (mean of min-maxed maps; noise"
+        " divided by the range) and torch-cam (gradient and activations of the last copy; 4 copies,"
+        " sigma 0.3).",
     ),
     Card(
         name="augmented-grad-cam",
@@ -83,7 +84,8 @@ CARDS: Final = (
         summary="One fine map that explains the Grad-CAMs of turned and shifted copies.",
         passes="100 F + 100 B, and a minimisation",
         choice="The authors' code: Grad-CAMs over their maxima, Adam from 0, rate 0.001, 200 steps."
-        " D is the mean over a cell, where their code reads single pixels. combine=mean or max of"
+        " D is the mean over a cell, where their code reads single pixels, and TV is rounded off at"
+        " 0.001, or rounding would decide. combine=mean or max of"
         " the maps brought back.",
     ),
     Card(

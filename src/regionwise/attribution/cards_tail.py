@@ -68,10 +68,10 @@ CARDS: Final = (
         formula="ReLU(sum_k alpha_k A_k), alpha_k = sum_ij C(A_kij), sum_k alpha_k = y(A) - y(0)",
         summary="Channels weighted by their DeepLIFT contributions to the score.",
         needs=_TAIL,
-        passes="1 F + 2 h + 1 B; where a path is integrated, 32 h + 32 B more",
+        passes="1 F + 2 h + 1 B",
         choice="Exact behind pooling and a linear layer, the rescale rule where its contributions"
-        " add up to y(A) - y(0), else integrated gradients in steps=32 points; details name the"
-        " rule and the gap.",
+        " add up to y(A) - y(0), else integrated gradients in steps=32 points (32 passes through"
+        " the tail and back); details name the rule and the gap.",
     ),
     Card(
         name="fd-cam",

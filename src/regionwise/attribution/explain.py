@@ -19,6 +19,7 @@ from regionwise.evidence.checks import check_inputs
 from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS
 from regionwise.evidence.probe import Probe
 from regionwise.evidence.targets import TargetSpec, class_name
+from regionwise.models.adapters import chances
 from regionwise.models.classifier import Classifier
 from regionwise.shapes import Images, Inputs
 from regionwise.zoo import load_model
@@ -137,10 +138,12 @@ def _fits(inputs: Tensor) -> bool:
 
 
 def _top(probe: Probe, classifier: Classifier) -> tuple[tuple[str, float], ...]:
-    best = probe.logits.softmax(dim=1).max(dim=1)
+    link = probe.targets.link
+    best = chances(probe.logits, link).max(dim=1)
+    values = torch.full_like(best.values, torch.nan) if link == "identity" else best.values
     return tuple(
         (class_name(index, classifier.class_names), probability)
-        for index, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        for index, probability in zip(best.indices.tolist(), values.tolist(), strict=True)
     )
 
 

@@ -11,8 +11,15 @@ from torch import Tensor
 
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import SettingError
-from regionwise.evidence.altered import TAIL_CHUNK, altered_logits, scores_of
+from regionwise.evidence.altered import (
+    TAIL_CHUNK,
+    altered_logits,
+    pooled_contributions,
+    pooled_head_behind,
+    scores_of,
+)
 from regionwise.evidence.probe import Probe
+from regionwise.heads.pooled import PooledHead
 from regionwise.registry import CHUNKED
 from regionwise.shapes import Activations, ChannelWeights, Gradients, Maps, Scores
 
@@ -57,9 +64,10 @@ def fd_cam_weights(scores: ChannelWeights, gradients: Gradients) -> ChannelWeigh
     return _min_max(scores).exp() * _min_max(mean) - 0.5
 
 
-def fd_cam_map(activations: Activations, weights: ChannelWeights) -> Maps:
+def fd_cam_map(activations: Activations, weights: ChannelWeights, *, relu: bool = True) -> Maps:
     """Sum the channels by their weights: ReLU(sum_k w_k A_k), n t i j."""
-    return torch.einsum("ntk,nkij->ntij", weights, activations).relu()
+    maps = torch.einsum("ntk,nkij->ntij", weights, activations)
+    return maps.relu() if relu else maps
 
 
 def _min_max(values: ChannelWeights) -> ChannelWeights:
@@ -74,10 +82,13 @@ class FDCAM(Recipe):
     The authors' code has no default for theta; their demonstration names 0.95, the 5 % most
     similar channels, and so does this. Their code serves VGG with channels in multiples of its
     batch; here the network behind the layer runs, whatever it is, in chunks of any size.
+    ``relu=False`` gives the signed map: about half the weights are near -0.5 whatever the class,
+    which can leave nothing positive where a layer is signed.
     """
 
     name: ClassVar[str] = "fd-cam"
     theta: float = 0.95
+    relu: bool = True
     chunk: int = field(default=TAIL_CHUNK, metadata=CHUNKED)
 
     def __post_init__(self) -> None:
@@ -89,17 +100,25 @@ class FDCAM(Recipe):
             )
 
     def __call__(self, probe: Probe) -> RawMaps:
-        """Ask the tail for the scores of every channel's group alone, and of the rest alone."""
+        """Ask the tail, or the head, for the scores of each group alone and of the rest alone."""
         groups = [
             similar_channels(channel_similarity(own[None]), self.theta) for own in probe.activations
         ]
-        on = self._scores(probe, groups)
-        off = self._scores(probe, [~group for group in groups])
+        head = pooled_head_behind(probe)
+        on = self._scores(probe, groups, head)
+        off = self._scores(probe, [~group for group in groups], head)
         weights = fd_cam_weights(switching_scores(on, off, probe.scores), probe.gradients)
-        return RawMaps(fd_cam_map(probe.activations, weights), {"channel_weights": weights})
+        maps = fd_cam_map(probe.activations, weights, relu=self.relu)
+        rule = "tail" if head is None else "closed form"
+        return RawMaps(maps, {"channel_weights": weights, "rule": rule})
 
-    def _scores(self, probe: Probe, keep: list[Tensor]) -> ChannelWeights:
+    def _scores(self, probe: Probe, keep: list[Tensor], head: PooledHead | None) -> ChannelWeights:
         """Return the targets' scores if only these channels were kept, n t k."""
+        if head is not None:
+            rows, bias = (probe.targets.class_rows(of) for of in (head.weight, head.bias))
+            parts = pooled_contributions(rows, probe.activations)
+            kept = [part @ group.to(part).T for part, group in zip(parts, keep, strict=True)]
+            return torch.stack(kept) + bias.unsqueeze(2)
 
         def change(index: int, own: Tensor, part: slice) -> Tensor:
             return own * keep[index][part, :, None, None]

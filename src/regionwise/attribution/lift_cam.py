@@ -28,12 +28,13 @@ def lift_weights(contributions: Gradients) -> ChannelWeights:
     return contributions.sum(dim=(-2, -1))
 
 
-def lift_cam_map(activations: Activations, weights: ChannelWeights) -> Maps:
+def lift_cam_map(activations: Activations, weights: ChannelWeights, *, relu: bool = True) -> Maps:
     """Sum the channels by their weights: ReLU(sum_k alpha_k A_k), n t i j.
 
     Reference: Jung and Oh 2021, L = ReLU(sum_k alpha_k A_k).
     """
-    return torch.einsum("ntk,nkij->ntij", weights, activations).relu()
+    maps = torch.einsum("ntk,nkij->ntij", weights, activations)
+    return maps.relu() if relu else maps
 
 
 @dataclass(frozen=True)
@@ -44,24 +45,26 @@ class LiftCAM(Recipe):
     value. ``rescale``: DeepLIFT's rule, where its contributions add up to y(A) - y(0).
     ``path integral``: the gradient's integral from zero to A in ``steps`` points, where the
     rescale rule has a gap (attention, layer normalisation, gates). ``details["gap"]`` is what is
-    left of it.
+    left of it. ``relu=False`` gives the signed map.
     """
 
     name: ClassVar[str] = "lift-cam"
     steps: int = field(default=32, metadata={"at_least": 1})
+    relu: bool = True
     chunk: int = field(default=CHUNK, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask the head for its weights, or the tail for contributions."""
         weights, details = self._weights(probe)
-        maps = lift_cam_map(probe.activations, weights)
+        maps = lift_cam_map(probe.activations, weights, relu=self.relu)
         return RawMaps(maps, {"channel_weights": weights, **details})
 
     def _weights(self, probe: Probe) -> tuple[ChannelWeights, dict[str, Any]]:
-        head, asked = pooled_head_behind(probe), probe.targets.indices
-        if head is not None and asked is not None:
-            weights = pooled_contributions(head.weight, probe.activations, asked)
-            gap = completeness_gap(weights, probe.scores - head.bias[asked])
+        head = pooled_head_behind(probe)
+        if head is not None:
+            rows, bias = (probe.targets.class_rows(of) for of in (head.weight, head.bias))
+            weights = pooled_contributions(rows, probe.activations)
+            gap = completeness_gap(weights, probe.scores - bias)
             rules = tuple(("closed form",) * probe.targets.count for _ in weights)
             return weights, {"rule": rules, "gap": gap}
         found = contributions_of(probe, steps=self.steps, chunk=self.chunk)

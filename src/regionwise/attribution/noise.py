@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import torch
@@ -18,9 +19,18 @@ def fingerprint(image: Float[Tensor, "c h w"]) -> int:
     return int(torch.frac((values * torch.frac(weights * 0.6180339887)).sum().abs()) * 2**31)
 
 
+def stream(*numbers: int) -> torch.Generator:
+    """Return the source of random numbers that belongs to some whole numbers: a seed, a place.
+
+    They are hashed, because torch's generator on the CPU reads 32 bits of its seed only.
+    """
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=4).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+
+
 def generator_of(image: Float[Tensor, "c h w"], seed: int) -> torch.Generator:
     """Return the source of an image's random numbers: one stream per seed and picture."""
-    return torch.Generator().manual_seed((seed * 2**32 + fingerprint(image)) % 2**63)
+    return stream(seed, fingerprint(image))
 
 
 def normal(shape: torch.Size, generator: torch.Generator) -> Float[Tensor, "*any"]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
+from regionwise.attribution.noise import stream
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import SettingError
 from regionwise.evidence.probe import Probe
@@ -26,7 +27,7 @@ def rise_grids(
     Shifts are shares of a cell in [0, 1), rows then columns. All are drawn at once: that is little,
     and how many masks are run together then changes nothing.
     """
-    generator = torch.Generator().manual_seed(seed % 2**63)
+    generator = stream(seed)
     draws = torch.rand(count, cells, cells, generator=generator, dtype=torch.float64)
     shifts = torch.rand(count, 2, generator=generator, dtype=torch.float64)
     return (draws < keep).to(draws.dtype), shifts

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from regionwise.attribution.noise import fingerprint, noisy_copies, normal
+from regionwise.attribution.noise import fingerprint, noisy_copies, normal, stream
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.attribution.score_cam import channel_weights_of, score_cam_map
 from regionwise.attribution.smooth_grad import check_level
@@ -85,15 +85,16 @@ class SSCAM(Recipe):
     def _noisy_masks(self, probe: Probe) -> Float[Tensor, "n s k y"]:
         order: MinMaxOrder = "minmax-first" if self.variant == "torch-cam" else "upsample-first"
         k = probe.activations.shape[1]
-        bases = [self.seed * 2**32 + fingerprint(image) for image in probe.inputs]
+        prints = [fingerprint(image) for image in probe.inputs]
 
         def masks(index: int, part: slice) -> Tensor:
             numbers = range(part.start, part.stop)
             picked = probe.activations[index : index + 1, [number % k for number in numbers]]
             plain = minmax_masks(picked, probe.size, order=order)[0]
             # a generator per mask: how many masks are made together then changes nothing
-            noise = [normal(plain.shape[1:], _numbered(bases[index], number)) for number in numbers]
-            return plain + self.level * torch.stack(noise).to(plain)
+            draws = [stream(self.seed, prints[index], number) for number in numbers]
+            noise = torch.stack([normal(plain.shape[1:], draw) for draw in draws])
+            return plain + self.level * noise.to(plain)
 
         key = ("ss-cam", order, self.samples, self.level, self.seed)
         logits = probe.logits_under(key, masks, self.samples * k, chunk=self.chunk)
@@ -145,7 +146,3 @@ class ISCAM(Recipe):
         by_step = logits.reshape(len(logits), self.steps, k, -1)
         weights = mean_channel_weights(probe, by_step)
         return RawMaps(score_cam_map(probe.activations, weights), {"channel_weights": weights})
-
-
-def _numbered(base: int, number: int) -> torch.Generator:
-    return torch.Generator().manual_seed((base * 1_000_003 + number) % 2**63)

@@ -35,14 +35,20 @@ def misfit(
 ) -> Float[Tensor, ""]:
     """Return sum_l |D A_l h - g_l|^2 + L smooth TV(h) + L small |h|^2.
 
-    TV is the sum of absolute differences of neighbours in a row and in a column.
+    TV is the sum of absolute differences d of neighbours in a row and in a column, with
+    sqrt(d^2 + 10^-6) - 10^-3 for |d|: all pixels of a cell that was not moved have the same slope,
+    and the sign of a difference that is only rounding must not decide where they go.
 
     Reference: Morbidelli et al. 2020, Eq. 4; the weights are those of the authors' code.
     """
     seen = coarse_views(fine, places, (coarse.shape[2], coarse.shape[3]))
-    steps = fine.diff(dim=1).abs().sum() + fine.diff(dim=2).abs().sum()
+    steps = sum(_rounded_off(fine.diff(dim=axis)).sum() for axis in (1, 2))
     penalty = smooth * steps + small * fine.square().sum()
     return (seen - coarse).square().sum() + len(coarse) * penalty
+
+
+def _rounded_off(difference: Tensor) -> Tensor:
+    return (difference.square() + 1e-6).sqrt() - 1e-3
 
 
 def adam(gradient: Callable[[Tensor], Tensor], start: Tensor, *, rate: float, steps: int) -> Tensor:

@@ -23,6 +23,7 @@ from regionwise.shapes import Activations, Gradients, Maps, Scores
 
 Alpha = Literal["sum", "count"]
 Scale = Literal["min-max", "raw"]
+Negative = Literal["region", "printed"]
 
 
 def denoised_gradients(gradients: Gradients, theta: float = 10.0) -> Gradients:
@@ -90,6 +91,8 @@ class UnionCAM(Recipe):
         denoise: AMD; without it gradients stay as they are.
         unite: AMU; without it the denoised map stands for the union.
         select: AMS; without it there is nothing to choose from.
+        negative: where both weights are negative the union is a negative map, whose mask shows the
+            background. ``region``: it is not chosen there; ``printed``: it may be, as in Eq. 8.
         chunk: masked images per forward pass.
     """
 
@@ -100,6 +103,7 @@ class UnionCAM(Recipe):
     denoise: bool = True
     unite: bool = True
     select: bool = True
+    negative: Negative = "region"
     chunk: int = field(default=CHUNK, metadata=CHUNKED)
 
     def __post_init__(self) -> None:
@@ -123,7 +127,7 @@ class UnionCAM(Recipe):
             return RawMaps(united, found)
         if self.unite:
             beta = self._contribution(probe, united, "united")
-        maps, chosen = select_map(united, region, beta, found["beta_region"])
+        maps, chosen = select_map(united, region, self._rival(found, beta), found["beta_region"])
         found |= {"united": united, "beta_united": beta, "chose_united": chosen}
         return RawMaps(maps, found)
 
@@ -140,6 +144,12 @@ class UnionCAM(Recipe):
             "denoised": denoised_map(probe.activations, gradients, alpha=self.alpha),
             "region": score_cam_map(probe.activations, weights, relu=False),
         }
+
+    def _rival(self, found: dict[str, Any], beta: Scores) -> Scores:
+        """Return what the union scores; a tie where both of its weights are negative."""
+        weights = found["beta_denoised"], found["beta_region"]
+        hopeless = (weights[0] < 0) & (weights[1] < 0)
+        return beta if self.negative == "printed" else weights[1].where(hopeless, beta)
 
     def _scaled(self, maps: Maps) -> Maps:
         return min_max(maps) if self.scale == "min-max" else maps

@@ -14,7 +14,7 @@ from regionwise.evidence.probe import Probe
 from regionwise.evidence.scoring import chunks
 from regionwise.evidence.targets import Targets
 from regionwise.heads.pooled import PooledHead, find_pooled_head
-from regionwise.shapes import ChannelLogits, ChannelWeights
+from regionwise.shapes import Activations, ChannelLogits, ChannelWeights
 
 TAIL_CHUNK: Final = 64
 """Changed maps per pass through the tail, unless asked otherwise."""
@@ -48,8 +48,8 @@ def scores_of(targets: Targets, logits: ChannelLogits) -> ChannelWeights:
 
 
 def pooled_head_behind(probe: Probe) -> PooledHead | None:
-    """Return the linear head if the tail is pooling and linear and classes are asked for."""
-    if probe.targets.indices is None:
+    """Return the linear head if the tail is pooling and linear, and classes are explained."""
+    if probe.targets.function is not None:
         return None
     try:
         return find_pooled_head(probe.tail.model, probe.activations, probe.logits)
@@ -59,9 +59,7 @@ def pooled_head_behind(probe: Probe) -> PooledHead | None:
 
 
 def pooled_contributions(
-    head_weight: Float[Tensor, "y k"],
-    activations: Float[Tensor, "n k i j"],
-    targets: Tensor,
+    class_weights: Float[Tensor, "n t k"], activations: Activations
 ) -> ChannelWeights:
-    """Return what each channel adds to the logit behind pooling: W_ck mean_ij(A_k), n t k."""
-    return head_weight[targets] * activations.mean(dim=(-2, -1)).unsqueeze(1)
+    """Return what each channel adds to the score behind pooling: W_ck mean_ij(A_k), n t k."""
+    return class_weights * activations.mean(dim=(-2, -1)).unsqueeze(1)

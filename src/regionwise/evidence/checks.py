@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -43,23 +44,56 @@ def as_map(output: Any, layer: str, image: tuple[int, int], hints: Hints) -> Gri
     raise LayerError(
         f"layer {layer!r} gives {_kind_of(output)}, not a map of several cells"
         " (n, channels, rows, columns, or tokens on a grid);"
-        " leave the layer out, and the last one that does is found"
+        " leave the layer out, and the last one that does is found;"
+        " `regionwise layers MODEL` lists them"
     )
 
 
 def as_logits(output: Any, n: int) -> Logits:
-    """Return the logits n y that the model answered with, itself or as ``.logits``.
+    """Return the logits n y that the model answered with.
+
+    They may be the answer itself, its attribute ``logits``, its entry ``logits`` or ``out``, or
+    the first part of a tuple, list or dictionary that has the form n y. For anything else see
+    :class:`regionwise.models.adapters.Adapted`.
 
     Raises:
         ModelError: it answered with something else.
     """
-    output = getattr(output, "logits", output)
+    output = _picked(output, n)
     fits = isinstance(output, Tensor) and output.dim() == 2 and output.shape[0] == n
     if fits and output.is_floating_point():
         return cast("Tensor", output)
     raise ModelError(
-        f"the model must return logits of shape ({n}, classes), not {_kind_of(output)}"
+        f"the model must return logits of shape ({n}, classes), not {_kind_of(output)};"
+        " regionwise.Adapted(model, output=..., select=...) says what its answer means"
     )
+
+
+def _picked(output: Any, n: int) -> Any:
+    if isinstance(getattr(output, "logits", None), Tensor):
+        return output.logits
+    if isinstance(output, Mapping):
+        named = [output[key] for key in ("logits", "out") if key in output]
+        parts = [*named, *output.values()]
+    elif isinstance(output, list | tuple):
+        parts = list(output)
+    else:
+        return output
+    fitting = (p for p in parts if isinstance(p, Tensor) and p.dim() == 2 and p.shape[0] == n)
+    return next(fitting, parts[0] if len(parts) == 1 else output)
+
+
+def check_classes(logits: Logits, link: str) -> None:
+    """Refuse a single output whose meaning was not told: its softmax would always be one.
+
+    Raises:
+        ModelError: there is one output per image, and it was not said to be a value.
+    """
+    if logits.shape[1] == 1 and link == "softmax":
+        raise ModelError(
+            "the model answers with one number per image, which may be a logit or a value; say"
+            " which: regionwise.Adapted(model, 'binary'), or 'regression', or 'multi-label'"
+        )
 
 
 def _kind_of(output: Any) -> str:

@@ -25,7 +25,7 @@ from regionwise.shapes import Gradients, Scores
 Rule = Literal["rescale", "path integral"]
 
 COMPLETE: Final = 1e-4
-"""Largest gap, relative to what is to be explained, at which a rule counts as exact."""
+"""Largest relative gap at which a rule counts as exact; four roundings where those are coarser."""
 
 _CROWDING: Final = 4
 """Points of the path crowd at zero as t = s^4: behind a normalisation the score changes there."""
@@ -79,9 +79,10 @@ def _of_image(
     slopes, change = _multipliers(probe, index)
     values = slopes * own
     gaps = completeness_gap(values.sum(dim=(-2, -1)), change)
+    enough = max(COMPLETE, 4 * torch.finfo(own.dtype).eps)
     rules: list[Rule] = ["rescale"] * len(values)
     for t in range(len(values)):
-        if not gaps[t] <= COMPLETE:
+        if not gaps[t] <= enough:
             values[t] = own * _path_slopes(probe, index, t, (steps, chunk))
             gaps[t] = completeness_gap(values[t].sum(dim=(-2, -1)), change[t])
             rules[t] = "path integral"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.errors import LayerError, ModelError
-from regionwise.evidence.checks import as_logits, check_inputs, finite_logits
+from regionwise.evidence.checks import as_logits, check_classes, check_inputs, finite_logits
 from regionwise.evidence.forward import run_once
 from regionwise.evidence.needs import (
     GRADIENTS,
@@ -42,6 +43,7 @@ from regionwise.evidence.state import borrowed, device_of, dtype_of
 from regionwise.evidence.targets import Targets, TargetSpec
 from regionwise.evidence.tracing import resolve_layer
 from regionwise.heads.pooled import PooledHead, find_pooled_head
+from regionwise.models.adapters import link_of
 from regionwise.models.grids import Grid
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import (
@@ -108,7 +110,8 @@ class Probe:
             self.inputs = self._checked_inputs()
             self.layer, module = resolve_layer(self._model, self._wanted_layer, self.inputs)
             self._forward_once(module)
-            self.targets: Targets = resolve_targets(self._spec, self.logits, self._class_names)
+            resolved = resolve_targets(self._spec, self.logits, self._class_names)
+            self.targets: Targets = replace(resolved, link=link_of(self._model))
             with torch.set_grad_enabled(self._pass.logits.requires_grad):
                 self._graph_scores = self.targets.scores(self._pass.logits)
             self.scores: Scores = self._checked_scores(self._graph_scores.detach())
@@ -233,6 +236,7 @@ class Probe:
         self.grid: Grid = once.grid
         self.activations: Activations = once.leaf.detach()
         self.logits: Logits = finite_logits(once.logits.detach(), self._model)
+        check_classes(self.logits, link_of(self._model))
 
     def _backward(self) -> tuple[Tensor, Tensor | None]:
         """Differentiate every target's score once: by the layer, and by the inputs if asked."""

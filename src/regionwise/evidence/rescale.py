@@ -68,9 +68,9 @@ class Rescale(TorchFunctionMode):
         if any(isinstance(other, Tensor) and other.dim() > 1 for other in rest):
             return func(*args, **named)
         if func in ELEMENTWISE:
-            in_place = named.get("inplace") is True or any(value is True for value in rest)
             rescaled = _rescaled(lambda x: func(x, *rest, **named), source)
-            return source.copy_(rescaled) if in_place else rescaled
+            # torch hands `inplace` on by name, however it was given
+            return source.copy_(rescaled) if named.get("inplace") is True else rescaled
         if func in IN_PLACE:
             return source.copy_(_rescaled(lambda x: func(x, *rest, **named), source))
         return func(*args, **named)

@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -21,15 +21,21 @@ _LOCKS_GUARD: Final = threading.Lock()
 def borrowed(model: nn.Module) -> Iterator[None]:
     """Hold the model's lock, in eval mode, outside inference mode, with the random state kept.
 
-    Whatever happens inside, each module gets back its own training flag, and the generators of
-    the CPU and of the model's devices their state.
+    Parts that are compiled run as they were written, for compiled code does not run hooks.
+    Whatever happens inside, each module gets back its own training flag and its compiled form,
+    and the generators of the CPU and of the model's devices their state.
 
     Raises:
         ModelError: a parameter was made under ``torch.inference_mode`` and cannot enter a graph.
     """
     _refuse_inference_parameters(model)
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
-    with _lock_of(model), torch.inference_mode(mode=False), torch.random.fork_rng(devices=devices):
+    with (
+        _lock_of(model),
+        torch.inference_mode(mode=False),
+        torch.random.fork_rng(devices=devices),
+        _uncompiled(model),
+    ):
         training = [(module, module.training) for module in model.modules()]
         try:
             for module, _ in training:
@@ -38,6 +44,26 @@ def borrowed(model: nn.Module) -> Iterator[None]:
         finally:
             for module, mode in training:
                 module.training = mode
+
+
+@contextmanager
+def _uncompiled(model: nn.Module) -> Iterator[None]:
+    """Run what was compiled by ``module.compile()`` or ``torch.compile(module)`` as written."""
+    kept: list[tuple[dict[str, Any], str, Any]] = []
+    for module in model.modules():
+        own = module.__dict__
+        if own.get("_compiled_call_impl") is not None:
+            kept.append((own, "_compiled_call_impl", own["_compiled_call_impl"]))
+            own["_compiled_call_impl"] = None
+        inner = module._modules.get("_orig_mod")  # noqa: SLF001 - torch has no public name for it
+        if inner is not None and "forward" in own:
+            kept.append((own, "forward", own["forward"]))
+            own["forward"] = inner.__call__
+    try:
+        yield
+    finally:
+        for own, name, value in kept:
+            own[name] = value
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -27,6 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regionwise.errors import TargetError
+from regionwise.models.adapters import Link, chances
 from regionwise.shapes import ChannelLogits, ChannelWeights, Logits, Scores, TargetIndices
 
 OneClass: TypeAlias = int | str | Tensor | np.ndarray | np.generic | Sequence[int] | Sequence[str]
@@ -71,12 +72,14 @@ class Targets:
         names: what to call each target, n x t.
         function: the score function, if one is explained.
         pair: the two classes of a score difference, n 1 each, if one is explained.
+        link: what turns the network's outputs into probabilities.
     """
 
     indices: TargetIndices | None
     names: tuple[tuple[str, ...], ...]
     function: ScoreFunction | None = None
     pair: tuple[TargetIndices, TargetIndices] | None = None
+    link: Link = "softmax"
 
     @property
     def count(self) -> int:
@@ -103,23 +106,25 @@ class Targets:
     def masked_scores(self, masked_logits: ChannelLogits) -> ChannelWeights:
         """Return what each target scores under each mask, n t k: class probabilities in [0, 1].
 
+        Values where the network gives no probabilities (see :mod:`regionwise.models.adapters`).
         For a class against another the difference of their probabilities; for a function its
         value on each mask's logits.
         """
         if self.function is not None:
             columns = [_call(self.function, column) for column in masked_logits.unbind(dim=1)]
             return torch.stack(columns, dim=1).unsqueeze(1)
-        return self._of_classes(masked_logits.softmax(dim=2))
+        return self._of_classes(chances(masked_logits, self.link, dim=2))
 
     def probabilities(self, logits: Logits) -> Scores:
-        """Return the softmax probabilities of the targets, n t; NaN for a function's score.
+        """Return the probabilities of the targets, n t; NaN where there are none.
 
-        For a class against another, the first one's.
+        For a class against another, the first one's. There are none for a function's score, nor
+        for what a regression answers.
         """
         asked = self.indices if self.pair is None else self.pair[0]
-        if asked is None:
-            return torch.full_like(logits[:, :1], torch.nan)
-        return logits.softmax(dim=1).gather(1, asked.to(logits.device))
+        if asked is None or self.link == "identity":
+            return torch.full((len(logits), self.count), torch.nan).to(logits)
+        return chances(logits, self.link).gather(1, asked.to(logits.device))
 
     def class_rows(self, rows: Float[Tensor, y * any]) -> Float[Tensor, "n t *any"]:
         """Return the rows of a linear layer that give the targets' scores.

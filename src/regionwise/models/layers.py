@@ -9,6 +9,7 @@ from typing import Any, Final
 from torch import nn
 
 from regionwise.errors import LayerError, nearest
+from regionwise.models.adapters import Adapted
 from regionwise.models.grids import Grid
 
 _PASSING_ON: Final = ("Pool", "Dropout", "DropPath", "Identity", "Flatten", "Permute")
@@ -100,6 +101,8 @@ def find_layer(model: nn.Module, layer: Any) -> tuple[str, nn.Module]:
         LayerError: the model has no such module; near names are offered.
     """
     modules = dict(model.named_modules(remove_duplicate=False))
+    if isinstance(model, Adapted) and isinstance(layer, str) and layer not in modules:
+        layer = f"network.{layer}"
     if isinstance(layer, nn.Module):
         for name, module in modules.items():
             if module is layer:
@@ -109,5 +112,8 @@ def find_layer(model: nn.Module, layer: Any) -> tuple[str, nn.Module]:
         raise LayerError(f"a layer is a name or a module, not {layer!r}")
     if not layer or layer not in modules:
         known = [name for name in modules if name]
-        raise LayerError(f"the model has no layer {layer!r}: {nearest(layer, known, count=5)}")
+        raise LayerError(
+            f"the model has no layer {layer!r}: {nearest(layer, known, count=5)}"
+            " (`regionwise layers MODEL` lists those with a map)"
+        )
     return layer, modules[layer]

@@ -32,15 +32,15 @@ class Preprocessing:
 
     Attributes:
         size: rows and columns of the crop.
-        resize: length of the shorter side before the crop; ``None`` resizes both sides to ``size``
-            and keeps no aspect ratio.
+        resize: length of the shorter side before the crop; or rows and columns before the crop;
+            ``None`` resizes both sides to ``size``. The last two keep no aspect ratio.
         mean: per colour, in [0, 1]; zeros leave the scale alone.
         std: per colour, in [0, 1]; ones leave the scale alone.
         interpolation: nearest, bilinear, bicubic or lanczos.
     """
 
     size: tuple[int, int] = (224, 224)
-    resize: int | None = 256
+    resize: int | tuple[int, int] | None = 256
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: str = "bilinear"
@@ -61,7 +61,10 @@ class Preprocessing:
             return image.resize((columns, rows), _FILTERS[self.interpolation])
         width, height = image.size
         short = min(width, height)
-        scaled = (int(self.resize * width / short), int(self.resize * height / short))
+        if isinstance(self.resize, tuple):
+            scaled = self.resize[1], self.resize[0]
+        else:
+            scaled = int(self.resize * width / short), int(self.resize * height / short)
         image = image.resize(scaled, _FILTERS[self.interpolation])
         left, top = round((scaled[0] - columns) / 2), round((scaled[1] - rows) / 2)
         return image.crop((left, top, left + columns, top + rows))

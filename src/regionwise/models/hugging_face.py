@@ -1,0 +1,153 @@
+"""Image classifiers of Hugging Face transformers, by name or from a folder.
+
+Weights come as safetensors only, and no code that lies beside them is ever run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from regionwise.errors import ModelError, WeightsError
+from regionwise.models.adapters import Adapted, Output
+from regionwise.models.classifier import Classifier
+from regionwise.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+
+_FILTERS: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+_MEANINGS: Final[dict[str, Output]] = {
+    "multi_label_classification": "multi-label",
+    "regression": "regression",
+}
+
+
+def load_hugging_face(name: str, *, random: bool = False) -> Classifier:
+    """Load an image classifier: its network, its image processor, and the names of its classes.
+
+    Args:
+        name: a folder that ``save_pretrained`` wrote, or a name on the hub.
+        random: build it from its configuration, with random weights.
+
+    Raises:
+        ModelError: transformers is not installed, or this is no image classifier.
+        WeightsError: it is neither here nor can it be fetched, or its weights do not fit.
+    """
+    try:
+        import transformers  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ModelError("hf: needs transformers; pip install 'regionwise[hf]'") from error
+    auto: Any = transformers.AutoModelForImageClassification
+    with _quietly(transformers.utils.logging):
+        config = _found(transformers.AutoConfig.from_pretrained, name, name)
+        if type(config) not in auto._model_mapping:  # noqa: SLF001 - it has no public name
+            raise ModelError(f"'hf:{name}' is a {config.model_type}, no image classifier")
+        module = auto.from_config(config) if random else _pretrained(auto, name)
+        preprocessing = _preprocessing(transformers.AutoImageProcessor, name)
+    names = tuple(str(config.id2label[i]) for i in range(config.num_labels))
+    meaning = _MEANINGS.get(config.problem_type or "")
+    network: nn.Module = module if meaning is None else Adapted(module, meaning)
+    return Classifier(network, preprocessing, names, f"hf:{name}", _origin(random=random))
+
+
+def _origin(*, random: bool) -> str:
+    return "random" if random else "pretrained"
+
+
+def _pretrained(auto: Any, name: str) -> nn.Module:
+    def load(which: str, **how: Any) -> Any:
+        return auto.from_pretrained(
+            which, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **how
+        )
+
+    module, told = _found(load, name, name)
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise WeightsError(
+            f"'hf:{name}' has no weights for {missing[0]!r}, which would stay random;"
+            " give a checkpoint that was trained to classify"
+        )
+    loaded: nn.Module = module
+    return loaded
+
+
+def _found(load: Callable[..., Any], name: str, shown: str) -> Any:
+    """Load from the folder or the cache; ask the hub only for what is not there."""
+    try:
+        return load(name, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError):
+        pass
+    try:
+        return load(name, trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        first = str(error).strip().split("\n", maxsplit=1)[0][:160]
+        raise WeightsError(f"'hf:{shown}' cannot be loaded: {first}") from error
+
+
+def _preprocessing(auto: Any, name: str) -> Preprocessing | None:
+    """Return what the image processor does; ``None`` where there is none."""
+    try:
+        processor = _found(auto.from_pretrained, name, name)
+    except WeightsError:
+        return None
+    return preprocessing_of(processor.to_dict())
+
+
+def preprocessing_of(told: Mapping[str, Any]) -> Preprocessing:
+    """Turn the settings of an image processor into a preprocessing.
+
+    A centre crop that leaves an odd number of pixels may lie one pixel off theirs.
+
+    Raises:
+        ModelError: they ask for something that is no resizing, cropping and scaling.
+    """
+    size, resize = _sizes(told)
+    # (p f - mean) / std of pixels p in [0, 255] is (x - mean / 255 f) / (std / 255 f) of x = p/255
+    factor = 255 * (float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", 1) else 1)
+    normal = bool(told.get("do_normalize", True))
+    mean = told.get("image_mean") or IMAGENET_MEAN if normal else (0.0, 0.0, 0.0)
+    std = told.get("image_std") or IMAGENET_STD if normal else (1.0, 1.0, 1.0)
+    filters = _FILTERS.get(int(told.get("resample", 2)), "bilinear")
+    return Preprocessing(
+        size=size,
+        resize=resize,
+        mean=tuple(float(m) / factor for m in mean),
+        std=tuple(float(s) / factor for s in std),
+        interpolation=filters,
+    )
+
+
+def _sizes(told: Mapping[str, Any]) -> tuple[tuple[int, int], int | tuple[int, int] | None]:
+    """Return the size that the network sees, and what the picture is resized to before."""
+    size = told.get("size") or {}
+    short = size.get("shortest_edge")
+    both = (int(size["height"]), int(size["width"])) if "height" in size else None
+    crop = told.get("crop_size") or {}
+    if told.get("do_center_crop") and "height" in crop:
+        cut = (int(crop["height"]), int(crop["width"]))
+        return cut, both if short is None else int(short)
+    if both is not None:
+        return both, None
+    if short is None:
+        raise ModelError(f"an image processor with size {size!r} is not known")
+    square = (int(short), int(short))
+    share = told.get("crop_pct")
+    if share is not None and short < 384:
+        return square, int(short / share)
+    return square, None if share is not None else int(short)
+
+
+@contextmanager
+def _quietly(logging: Any) -> Iterator[None]:
+    """Keep the library's progress bars and remarks off the screen."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
