@@ -1,4 +1,4 @@
-"""Render a few birds, explain them with every method, and say where the sheet lies.
+"""Render a few birds, explain them with eight methods and three controls, show where.
 
     python examples/demo.py [FOLDER]
 
@@ -12,9 +12,21 @@ from pathlib import Path
 
 from PIL import Image
 
-import regionwise
 from regionwise.data.birds import differing_parts, render, replacement, sample_scene, species
 
+METHODS = [
+    "cam",
+    "grad-cam",
+    "grad-cam++",
+    "xgrad-cam",
+    "layer-cam",
+    "score-cam",
+    "score-cam++",
+    "gradient",
+    "random",
+    "centre",
+    "edges",
+]
 PAIRS = [(0, 1, 1), (14, 15, 1)]  # class, its neighbour in the chain, number of the scene
 
 
@@ -37,7 +49,7 @@ def main():
     birds = out / "birds"
     birds.mkdir(parents=True, exist_ok=True)
     paths = [str(path) for path in write_birds(birds)]
-    methods = [word for name in regionwise.methods for word in ("--method", name)]
+    methods = [word for name in METHODS for word in ("--method", name)]
     command = [sys.executable, "-m", "regionwise", "explain", *paths, *methods]
     subprocess.run([*command, "--out", str(out / "explained"), "--overwrite"], check=True)
     print(f"\nThe sheet: {out / 'explained' / 'sheet.png'}")

@@ -26,6 +26,8 @@ SCENES = ((0, 1), (10, 0), (19, 1))
 """Class and number of the scenes that every method page shows."""
 CHOICES = """The default is the paper's equation; where that is misprinted or degenerates, the
 authors' code. Everything else is a named setting."""
+COSTS = """(F = forward, B = backward, h = forward of what lies behind the layer, K = channels
+  and Z = cells of the layer)"""
 PAIRS = ((0, 1, 1), (7, 8, 0), (16, 17, 3), (14, 15, 1), (22, 23, 1), (19, 20, 1))
 """Class, the next in its chain, and number of the scene, for the page on birds."""
 
@@ -60,7 +62,7 @@ def method_page(card: Card) -> str:
         f"![{card.title} on three birds](../pictures/methods/{file_name(card.name)}.jpg)",
         f"    {card.formula}",
         f"- Reference: {card.reference}",
-        f"- Cost per image: {card.passes} (F = forward, B = backward, K = channels of the layer)",
+        f"- Cost per image: {card.passes} {COSTS}",
         f"- Evidence: {needs}",
     ]
     if card.class_agnostic:

@@ -55,7 +55,8 @@ class Card:
         formula: the equation in plain characters.
         summary: one sentence for people.
         needs: evidence asked of the probe.
-        passes: cost per image, F = forward, B = backward to the layer, K = channels of the layer.
+        passes: cost per image: F = forward, B = backward to the layer, h = forward of what lies
+            behind the layer, K = channels and Z = cells of the layer.
         choice: what was chosen where paper and published code differ; empty if they agree.
         class_agnostic: the map does not depend on the target.
         uses_layer: the map depends on the layer that is explained.

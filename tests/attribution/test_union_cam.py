@@ -182,6 +182,16 @@ def test_two_negative_weights_keep_the_region_map(deep_tail_net, images):
     assert torch.equal(ours.maps[~hopeless], printed.maps[~hopeless])
 
 
+def test_one_negative_weight_is_no_reason_to_give_up_the_union():
+    found = {
+        "beta_denoised": float64([[-1.0, -1.0, 1.0, 1.0]]),
+        "beta_region": float64([[-2.0, 2.0, -2.0, 2.0]]),
+    }
+    union = float64([[5.0, 5.0, 5.0, 5.0]])
+    assert UnionCAM()._rival(found, union).tolist() == [[-2.0, 5.0, 5.0, 5.0]]
+    assert UnionCAM(negative="printed")._rival(found, union).tolist() == union.tolist()
+
+
 def test_a_percentile_has_its_range():
     for theta in (-1.0, 101.0, float("nan")):
         with pytest.raises(SettingError, match="percentile"):
