@@ -35,8 +35,8 @@ LOGITS_IN = {
     "entry": lambda y: {"loss": y.sum(), "logits": y},
     "out": lambda y: {"aux": y * 2, "out": y},
     "the only entry": lambda y: {"scores": y},
-    "tuple": lambda y: (y.sum(), y, y * 2),
-    "list": lambda y: [y, y * 2],
+    "tuple": lambda y: (y.sum(), y),
+    "list": lambda y: [y],
 }
 
 
@@ -51,6 +51,14 @@ def test_logits_are_found_in_the_answer(form, images, plain):
 def test_an_answer_without_logits_is_refused_with_a_hint(answer):
     with pytest.raises(ModelError, match="Adapted"):
         as_logits(answer, 3)
+
+
+@pytest.mark.parametrize(
+    "form", [lambda y: (y * 2, y), lambda y: {"embedding": y * 2, "scores": y}]
+)
+def test_features_beside_the_logits_are_not_taken_for_them(form, images):
+    with pytest.raises(ModelError, match="select="):
+        explain(Answering(form), images, "grad-cam", 1)
 
 
 def test_any_part_of_an_answer_can_be_selected(images, plain):

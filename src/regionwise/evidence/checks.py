@@ -53,8 +53,8 @@ def as_logits(output: Any, n: int) -> Logits:
     """Return the logits n y that the model answered with.
 
     They may be the answer itself, its attribute ``logits``, its entry ``logits`` or ``out``, or
-    the first part of a tuple, list or dictionary that has the form n y. For anything else see
-    :class:`regionwise.models.adapters.Adapted`.
+    the only part of a tuple, list or dictionary that has the form n y. For anything else, such as
+    features beside the logits, see :class:`regionwise.models.adapters.Adapted`.
 
     Raises:
         ModelError: it answered with something else.
@@ -74,13 +74,15 @@ def _picked(output: Any, n: int) -> Any:
         return output.logits
     if isinstance(output, Mapping):
         named = [output[key] for key in ("logits", "out") if key in output]
-        parts = [*named, *output.values()]
+        parts = named[:1] or list(output.values())
     elif isinstance(output, list | tuple):
         parts = list(output)
     else:
         return output
-    fitting = (p for p in parts if isinstance(p, Tensor) and p.dim() == 2 and p.shape[0] == n)
-    return next(fitting, parts[0] if len(parts) == 1 else output)
+    fitting = [p for p in parts if isinstance(p, Tensor) and p.dim() == 2 and p.shape[0] == n]
+    if len(fitting) == 1:
+        return fitting[0]
+    return parts[0] if len(parts) == 1 else output
 
 
 def check_classes(logits: Logits, link: str) -> None:
@@ -99,6 +101,8 @@ def check_classes(logits: Logits, link: str) -> None:
 def _kind_of(output: Any) -> str:
     if isinstance(output, Tensor):
         return f"{tuple(output.shape)} of {output.dtype}"
+    if isinstance(output, list | tuple) and output:
+        return f"a {type(output).__name__} of " + ", ".join(_kind_of(part) for part in output)
     return f"a {type(output).__name__}"
 
 
