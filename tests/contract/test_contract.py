@@ -43,7 +43,7 @@ def plain(name, **settings):
 # name: (builder, early layer with few channels)
 FAMILIES = {
     "resnet18": (plain("resnet18"), "bn1"),
-    "vgg11_bn": (vgg, "features.1"),
+    "vgg11_bn": (vgg, "features.3"),
     "densenet121": (plain("densenet121"), "features.pool0"),
     "mobilenet_v2": (plain("mobilenet_v2"), "features.1"),
     "efficientnet_b0": (plain("efficientnet_b0"), "features.1"),
