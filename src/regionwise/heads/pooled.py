@@ -28,6 +28,25 @@ class PooledHead:
     name: str
 
 
+class Pooled(nn.Module):
+    """The vanilla head as a module: global average pooling, then one linear layer.
+
+    Args:
+        channels: K of the activations.
+        classes: number of classes.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.channels, self.classes = channels, classes
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, activations: Activations) -> Logits:
+        """Return logits n y = W mean_ij(A) + b."""
+        logits: Logits = self.linear(activations.mean(dim=(-2, -1)))
+        return logits
+
+
 def find_pooled_head(model: nn.Module, activations: Activations, logits: Logits) -> PooledHead:
     """Find the linear layer for which logits = W mean_ij(A) + b holds in numbers.
 
