@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
 from regionwise.errors import SettingError
 from regionwise.heads.cape import class_maps_of
-from regionwise.heads.joint import CellMap, ClassMaps, Joint, JointHead
+from regionwise.heads.joint import CellMap, ClassMaps, Joint, JointHead, check_size
 from regionwise.shapes import Activations
 
 Prior: TypeAlias = Literal["softplus", "relu"]
@@ -20,7 +20,9 @@ def log_softplus(x: Tensor) -> Tensor:
     """Return log(log(1 + e^x)) without underflow: x - e^x / 2 where e^x is small."""
     small = x < -15.0
     safe = torch.where(small, torch.zeros_like(x), x)
-    return torch.where(small, x - x.clamp_max(0.0).exp() / 2, F.softplus(safe).log())
+    # torch's own threshold of 20 would cost the last six digits of float64
+    exact = F.softplus(safe, threshold=40.0).log()
+    return torch.where(small, x - x.clamp_max(0.0).exp() / 2, exact)
 
 
 def calm_joint(
@@ -45,7 +47,7 @@ def calm_joint(
     if prior == "softplus":
         logs = log_softplus(flat)
     else:
-        positive = flat > 0
+        positive = ~(flat <= 0)  # and NaN, which must not look like a cell of no weight
         # nowhere positive: every cell weighs the same
         none = ~positive.any(dim=1, keepdim=True)
         values = torch.where(positive, flat, torch.ones_like(flat)).log()
@@ -76,6 +78,9 @@ class Calm(JointHead):
         detach_normaliser: bool = False,
     ) -> None:
         super().__init__()
+        if prior not in {"softplus", "relu"}:
+            raise SettingError(f"prior must be softplus or relu, not {prior!r}")
+        check_size(channels, classes)
         self.channels, self.classes = channels, classes
         self.cue = nn.Conv2d(channels, classes, 1)
         self.location = nn.Conv2d(channels, 1, 1)

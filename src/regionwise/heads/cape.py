@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal, TypeAlias
 
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
 from regionwise.errors import ModelError, SettingError
-from regionwise.heads.joint import ClassMaps, Joint, JointHead, full_precision
+from regionwise.heads.joint import ClassMaps, Joint, JointHead, check_size, full_precision
 from regionwise.heads.pooled import PooledHead
 from regionwise.shapes import Activations, Logits
 
@@ -23,8 +25,16 @@ def class_maps_of(activations: Activations, weight: Tensor, bias: Tensor | None)
     """Return the shifted class maps M' = W A + b, n y i j, in float32 at least.
 
     ``weight`` is y k, ``bias`` y. Autocast is switched off: what follows are sums that must close.
+
+    Raises:
+        ModelError: the activations are no maps of k channels.
     """
-    with torch.autocast(activations.device.type, enabled=False):
+    if activations.dim() != 4 or activations.shape[1] != weight.shape[1]:
+        raise ModelError(
+            f"this head takes activations (n, {weight.shape[1]}, rows, columns),"
+            f" not {tuple(activations.shape)}"
+        )
+    with _full_precision_on(activations.device.type):
         fed = full_precision(activations)
         rows = weight.to(fed.dtype)[:, :, None, None]
         return F.conv2d(fed, rows, None if bias is None else bias.to(fed.dtype))
@@ -60,8 +70,8 @@ def naive_joint(class_maps: ClassMaps) -> Joint:
     Reference: Chowdhury et al. 2024, Eq. 4.
     """
     n, _, rows, columns = class_maps.shape
-    uniform = class_maps.new_zeros(n, rows, columns) - torch.tensor(float(rows * columns)).log()
-    return Joint(class_maps.log_softmax(dim=1), uniform.to(class_maps))
+    uniform = class_maps.new_zeros(n, rows * columns).log_softmax(dim=1)
+    return Joint(class_maps.log_softmax(dim=1), uniform.view(n, rows, columns))
 
 
 class Cape(JointHead):
@@ -78,6 +88,7 @@ class Cape(JointHead):
         super().__init__()
         if temperatures not in _COUNTS:
             raise SettingError(f"temperatures must be one or three, not {temperatures!r}")
+        check_size(channels, classes)
         self.channels, self.classes = channels, classes
         fresh = nn.Linear(channels, classes)
         self.weight = nn.Parameter(fresh.weight.detach().clone())
@@ -126,5 +137,10 @@ class Cape(JointHead):
         return cape_joint(maps, self.log_temperatures[0], self.log_temperatures[1], last)
 
 
-def _exp(value: LogTemperature) -> Tensor:
-    return torch.as_tensor(value).exp()
+def _full_precision_on(device: str) -> AbstractContextManager[object]:
+    known = torch.amp.is_autocast_available(device)
+    return torch.autocast(device, enabled=False) if known else nullcontext()
+
+
+def _exp(value: LogTemperature) -> Tensor | float:
+    return value.exp() if isinstance(value, Tensor) else math.exp(value)

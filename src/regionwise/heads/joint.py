@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from regionwise.errors import TargetError
+from regionwise.errors import SettingError, TargetError
 from regionwise.heads.regions import Difference, Regions, differences_of, regions_of
 from regionwise.shapes import Activations, Logits, Maps
 
@@ -103,8 +103,8 @@ class Joint:
         chosen = list(classes)
         if not chosen or len(set(chosen)) != len(chosen):
             raise TargetError(f"a set of classes must be given, each once, not {chosen}")
-        index = torch.tensor(chosen).expand(len(self.log_prior), -1)
-        rows = self._of(self.log_conditional, index.to(self.log_prior.device))
+        _check_exist(chosen, self.log_conditional.shape[1])
+        rows = self.log_conditional[:, chosen]
         return (rows.logsumexp(dim=1) + self.log_prior).exp()
 
     def counterfactual(self, a: ClassIndices, b: ClassIndices) -> Maps:
@@ -157,15 +157,26 @@ class Joint:
         return self.attribution(target)[image, 0].detach()
 
     def _of(self, maps: ClassMaps, classes: ClassIndices) -> Maps:
-        index = torch.as_tensor(classes, device=maps.device)
         n, count = maps.shape[:2]
-        index = index.expand(n, 1) if index.dim() == 0 else index
+        if not isinstance(classes, Tensor):
+            _check_exist([classes], count)
+            return maps[:, classes : classes + 1]
+        if classes.is_floating_point():
+            raise TargetError(f"classes are whole numbers, not {classes.dtype}")
+        index = classes.to(maps.device, torch.int64)
         index = index[:, None] if index.dim() == 1 else index
         if len(index) != n:
             raise TargetError(f"classes for {len(index)} images were given; the batch has {n}")
-        if bool((index < 0).any()) or bool((index >= count).any()):
-            raise TargetError(f"there is no class {index.tolist()}; there are {count}, from 0")
+        # an exported network cannot look at values; its gather refuses them
+        if not torch.compiler.is_compiling():
+            _check_exist(index.unique().tolist(), count)
         return maps.gather(1, index[:, :, None, None].expand(-1, -1, *maps.shape[2:]))
+
+
+def _check_exist(classes: Sequence[int], count: int) -> None:
+    missing = [c for c in classes if not 0 <= c < count]
+    if missing:
+        raise TargetError(f"there is no class {missing[0]}; there are {count}, from 0")
 
 
 class JointHead(nn.Module, ABC):
@@ -186,6 +197,18 @@ class JointHead(nn.Module, ABC):
     def forward(self, activations: Activations) -> Logits:
         """Return log p(y | x), n y; their softmax is p(y | x), so they serve as logits."""
         return self.joint(activations).log_probabilities
+
+
+def check_size(channels: int, classes: int) -> None:
+    """Refuse a head without channels or classes.
+
+    Raises:
+        SettingError: one of them is below 1.
+    """
+    if channels < 1 or classes < 1:
+        raise SettingError(
+            f"a head needs channels and classes, not {channels} channels and {classes} classes"
+        )
 
 
 def full_precision(activations: Activations) -> Activations:

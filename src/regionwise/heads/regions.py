@@ -19,13 +19,18 @@ class Regions:
         cells: (row, column) of each, strongest first.
         values: p(c, z | x) of each.
         probability: p(c | x), the sum over all cells.
-        total: number of cells of the map.
+        size: rows and columns of the map.
     """
 
     cells: tuple[tuple[int, int], ...]
     values: tuple[float, ...]
     probability: float
-    total: int
+    size: tuple[int, int]
+
+    @property
+    def total(self) -> int:
+        """Number of cells of the map."""
+        return self.size[0] * self.size[1]
 
     @property
     def held(self) -> float:
@@ -39,9 +44,9 @@ class Regions:
 
     def __str__(self) -> str:
         """Say it in words."""
-        several = "regions hold" if len(self.cells) != 1 else "region holds"
+        hold = "hold" if len(self.cells) != 1 else "holds"
         return (
-            f"{len(self.cells)} of {self.total} {several} {self.share:.1%}"
+            f"{len(self.cells)} of {self.total} regions {hold} {self.share:.1%}"
             f" of the {self.probability:.1%}"
         )
 
@@ -101,6 +106,7 @@ def regions_of(
         raise TargetError(f"a share must lie in (0, 1], not {share}")
     if not 0 <= least < 1:
         raise TargetError(f"least must lie in [0, 1), not {least}")
+    _check_finite(contributions)
     columns = contributions.shape[1]
     values, order = contributions.double().flatten().sort(descending=True, stable=True)
     probability = float(values.sum())
@@ -110,8 +116,9 @@ def regions_of(
         # the running sum may end a rounding below the whole
         reached = values.cumsum(dim=0) >= share * probability * (1 - 1e-12)
         count = int(reached.to(torch.uint8).argmax()) + 1
+    size = (contributions.shape[0], columns)
     return Regions(
-        _cells(order[:count], columns), tuple(values[:count].tolist()), probability, len(values)
+        _cells(order[:count], columns), tuple(values[:count].tolist()), probability, size
     )
 
 
@@ -119,6 +126,7 @@ def differences_of(difference: Float[Tensor, "i j"], *, band: int) -> Difference
     """Return bands of signed cells; see :meth:`regionwise.heads.joint.Joint.top_differences`."""
     if band < 1:
         raise TargetError(f"a band must hold at least one cell, not {band}")
+    _check_finite(difference)
     flat = difference.double().flatten()
     total = float(flat.sum())
     return Difference(
@@ -126,6 +134,11 @@ def differences_of(difference: Float[Tensor, "i j"], *, band: int) -> Difference
         _bands(flat, band, total, difference.shape[1]),
         _bands(-flat, band, -total, difference.shape[1], sign=-1.0),
     )
+
+
+def _check_finite(values: Float[Tensor, "i j"]) -> None:
+    if not torch.isfinite(values).all():
+        raise TargetError("the contributions are not finite: there is NaN in weights or inputs")
 
 
 def _bands(

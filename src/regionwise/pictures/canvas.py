@@ -64,6 +64,21 @@ class Canvas:
         place = (at[0] * PIXELS_PER_POINT, at[1] * PIXELS_PER_POINT)
         draw.text(place, text, fill=ink, font=typeface(text, size), anchor=anchor)
 
+    def outlined(
+        self,
+        at: tuple[int, int],
+        text: str,
+        *,
+        size: int,
+        ink: tuple[int, int, int],
+        edge: tuple[int, int, int],
+    ) -> None:
+        """Write one line around its middle ``at``, legible on any ground by its ``edge``."""
+        draw = ImageDraw.Draw(self.image)
+        place = (at[0] * PIXELS_PER_POINT, at[1] * PIXELS_PER_POINT)
+        font = typeface(text, size)
+        draw.text(place, text, fill=ink, font=font, anchor="mm", stroke_width=2, stroke_fill=edge)
+
     def picture(self, box: Box, picture: UInt8[np.ndarray, "h w 3"]) -> None:
         """Fit ``picture`` into ``box``, centred, its proportions kept, its corners softened."""
         left, top, width, height = _pixels(box)

@@ -9,15 +9,22 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from regionwise.pictures.canvas import Box, Canvas
-from regionwise.pictures.overlay import overlay
+from regionwise.pictures.overlay import overlay, signed_overlay
+from regionwise.pictures.scale import UNSIGNED, Scale
+from regionwise.pictures.values import Values, draw_values
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture (h w 3), or ``None`` and a ``note`` on why it is missing."""
+    """A picture (h w 3) and its scale, or ``None`` and a ``note`` on why it is missing.
+
+    ``values`` are written into its regions where there is room for them.
+    """
 
     picture: UInt8[np.ndarray, "h w 3"] | None
     note: str = ""
+    scale: Scale = UNSIGNED
+    values: Values | None = None
 
 
 def overlay_cell(
@@ -35,12 +42,30 @@ def overlay_cell(
     return Cell(overlay(image, saliency))
 
 
+def signed_cell(
+    image: UInt8[np.ndarray, "h w 3"],
+    values: Float[np.ndarray, "h w"],
+    scale: Scale,
+    reasons: Sequence[str] = (),
+) -> Cell:
+    """Return the overlay of signed values, or a note with the ``reasons`` for there being none.
+
+    Raises:
+        InputError: the sizes differ, or a value is not finite.
+    """
+    if reasons:
+        return Cell(None, "blank: " + ", ".join(reasons), scale)
+    return Cell(signed_overlay(image, values, limit=scale.limit), scale=scale)
+
+
 def draw_cell(canvas: Canvas, box: Box, cell: Cell) -> None:
     """Draw the picture of ``cell`` into ``box``, or its note where the picture would be."""
     if cell.picture is None:
         canvas.note(box, cell.note or "no map")
-    else:
-        canvas.picture(box, cell.picture)
+        return
+    canvas.picture(box, cell.picture)
+    if cell.values is not None:
+        draw_values(canvas, box, cell.values)
 
 
 def readable(name: str) -> str:

@@ -11,6 +11,9 @@ from regionwise.pictures.colour import SEQUENTIAL, colourise, colourise_signed
 ALPHA = 0.5
 """The map's share in an overlay: the image stays legible where the map is dark."""
 
+SIGNED_ALPHA = 0.65
+"""The same for a signed map, whose colours lie over a grey image and are pale near zero."""
+
 
 def heatmap(
     saliency: Float[np.ndarray, "h w"], *, colours: str = SEQUENTIAL
@@ -51,13 +54,43 @@ def overlay(
         InputError: the sizes differ, or a value of ``saliency`` is outside [0, 1].
         SettingError: ``alpha`` is outside [0, 1], or no such colormap.
     """
-    if not 0 <= alpha <= 1:
-        raise SettingError(f"alpha {alpha} is not within [0, 1]")
-    if image.shape[:2] != saliency.shape:
-        message = f"an image of {_size(image)} and a map of {_size(saliency)} pixels do not match"
-        raise InputError(f"{message}; ask the map for the image's size")
+    _check(image, saliency, alpha)
     blend = (1 - alpha) * image + alpha * colourise(saliency, colours=colours)
     return np.rint(blend).astype(np.uint8)
+
+
+def signed_overlay(
+    image: UInt8[np.ndarray, "h w 3"],
+    values: Float[np.ndarray, "h w"],
+    *,
+    limit: float | None = None,
+    alpha: float = SIGNED_ALPHA,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Return (1 - alpha) grey(image) + alpha colour(v / limit), rounded.
+
+    Red speaks for, blue against. The image loses its colours, so that all colour is the map's:
+    where the map is zero, grey is blended with near-white, and what is left is the image, paler.
+    grey is 0.299 R + 0.587 G + 0.114 B. Values beyond the ``limit`` (by default the largest
+    magnitude) take the colour of the end.
+
+    Raises:
+        InputError: the sizes differ, or a value is not finite.
+        SettingError: ``alpha`` is outside [0, 1].
+    """
+    _check(image, values, alpha)
+    kept = values if limit is None else np.clip(values, -limit, limit)
+    grey = (image @ np.array([0.299, 0.587, 0.114]))[..., None]
+    blend = (1 - alpha) * grey + alpha * colourise_signed(kept, limit=limit)
+    pixels: np.ndarray = np.rint(blend).astype(np.uint8)
+    return pixels
+
+
+def _check(image: np.ndarray, values: np.ndarray, alpha: float) -> None:
+    if not 0 <= alpha <= 1:
+        raise SettingError(f"alpha {alpha} is not within [0, 1]")
+    if image.shape[:2] != values.shape:
+        message = f"an image of {_size(image)} and a map of {_size(values)} pixels do not match"
+        raise InputError(f"{message}; ask the map for the image's size")
 
 
 def _size(array: np.ndarray) -> str:

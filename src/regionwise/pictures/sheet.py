@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,9 +12,8 @@ from PIL import Image
 from regionwise.errors import InputError
 from regionwise.pictures.canvas import GREY, Box, Canvas, shortened, text_width
 from regionwise.pictures.cell import Cell, draw_cell, percent, readable
-from regionwise.pictures.colour import SEQUENTIAL
-from regionwise.pictures.colour_bar import WIDTH as BAR_WIDTH
-from regionwise.pictures.colour_bar import draw_colour_bar
+from regionwise.pictures.colour_bar import bar_width, draw_colour_bar
+from regionwise.pictures.scale import Scale, shared_scales
 
 PAGE = 1000
 """Points that a page is wide when its cells are neither too small nor too large for it."""
@@ -71,9 +70,10 @@ def contact_sheet(
     *,
     title: str = "",
     subtitle: str = "",
-    colours: str = SEQUENTIAL,
 ) -> Image.Image:
     """Return a page with a row for each image and target, a column for each method.
+
+    Maps from 0 to 1 and signed maps have a colour bar each. Every signed map has its own limit.
 
     Raises:
         InputError: there is no row, or a row has not one cell for each column.
@@ -86,7 +86,8 @@ def contact_sheet(
     layout = _layout(rows, columns)
     tops = _tops(rows, layout)
     canvas = Canvas(layout.right + MARGIN, tops[-1] + layout.height + MARGIN)
-    _head(canvas, title, subtitle, colours)
+    scales = shared_scales(replace(c.scale, limit=None) for row in rows for c in row.cells)
+    _head(canvas, title, subtitle, scales)
     for index, column in enumerate(columns, start=1):
         _heading(canvas, layout, index, column)
     canvas.rule(MARGIN, layout.right, layout.rule)
@@ -119,11 +120,16 @@ def _tops(rows: Sequence[Row], layout: Layout) -> list[int]:
     return tops
 
 
-def _head(canvas: Canvas, title: str, subtitle: str, colours: str) -> None:
+def _head(canvas: Canvas, title: str, subtitle: str, scales: Sequence[Scale]) -> None:
+    """Write title and subtitle; draw one colour bar at the right of the title, or two rows."""
     room = canvas.width - 2 * MARGIN
-    canvas.text((MARGIN, MARGIN + 16), shortened(title, 20, room - BAR_WIDTH - 24), size=20)
-    canvas.text((MARGIN, MARGIN + 36), shortened(subtitle, 12, room), size=12, ink=GREY)
-    draw_colour_bar(canvas, (canvas.width - MARGIN - BAR_WIDTH, MARGIN + 10), colours=colours)
+    beside = room - 24 - max((bar_width(scale) for scale in scales), default=0)
+    canvas.text((MARGIN, MARGIN + 16), shortened(title, 20, beside), size=20)
+    below = beside if len(scales) > 1 or any(scale.note for scale in scales) else room
+    canvas.text((MARGIN, MARGIN + 36), shortened(subtitle, 12, below), size=12, ink=GREY)
+    top = MARGIN + 10 - 8 * (len(scales) - 1)
+    for number, scale in enumerate(scales):
+        draw_colour_bar(canvas, (canvas.width - MARGIN, top + 20 * number), scale)
 
 
 def _heading(canvas: Canvas, layout: Layout, index: int, column: str) -> None:
