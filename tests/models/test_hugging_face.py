@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
@@ -10,6 +14,7 @@ from PIL import Image
 from architectures import wake
 from regionwise import Probe, explain, load_model
 from regionwise.errors import ModelError, WeightsError
+from regionwise.models import hugging_face
 from regionwise.models.adapters import Adapted
 from regionwise.models.hugging_face import preprocessing_of
 
@@ -131,6 +136,58 @@ def test_a_name_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match="nobody/nothing") as caught:
         load_model("hf:nobody/nothing")
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def no_client(tmp_path, monkeypatch):
+    """An empty cache, and a client of the hub that must not be asked."""
+
+    def refuse(*_, **__):
+        raise AssertionError("the hub's client was asked")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.file_download.get_hf_file_metadata", refuse)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(no_client, monkeypatch):
+    """Its own client would try six times, for half a minute."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        monkeypatch.setattr(
+            "huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}"
+        )
+        start = time.monotonic()
+        with pytest.raises(WeightsError, match=r"nobody/nothing.*not answer .*save_pretrained"):
+            load_model("hf:nobody/nothing")
+        assert time.monotonic() - start < 5
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A hub that is there but refuses everything."""
+
+    def do_HEAD(self):
+        self.send_error(403)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_a_hub_that_refuses_is_there(no_client, monkeypatch):
+    with HTTPServer(("127.0.0.1", 0), Refusing) as hub:
+        address = f"http://127.0.0.1:{hub.server_port}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        thread = threading.Thread(target=hub.handle_request)
+        thread.start()
+        hugging_face._check_hub("nobody/nothing")
+        thread.join()
+
+
+def test_a_folder_never_needs_the_hub(no_client, tmp_path, monkeypatch):
+    monkeypatch.setattr(hugging_face, "urlopen", lambda *_, **__: pytest.fail("asked"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WeightsError):
+        load_model(f"hf:{tmp_path / 'empty'}")
 
 
 def test_pickled_weights_are_refused(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regionwise.shapes import Inputs, Logits
+from regionwise.shapes import Activations, Inputs, Logits
 
 
 class Block(nn.Module):
@@ -66,10 +66,15 @@ class BirdNet(nn.Module):
         self.dropout = nn.Dropout(0.2)
         self.fc = nn.Linear(previous, classes)
 
-    def forward(self, inputs: Inputs) -> Logits:
-        """Return logits n y."""
-        x = self.stem(inputs)
+    def forward_features(self, inputs: Inputs) -> Activations:
+        """Return the last map, n k i j."""
+        x: Tensor = self.stem(inputs)
         for number in range(1, 5):
             x = self.get_submodule(f"layer{number}")(x)
+        return x
+
+    def forward(self, inputs: Inputs) -> Logits:
+        """Return logits n y."""
+        x = self.forward_features(inputs)
         logits: Tensor = self.fc(self.dropout(self.pool(x).flatten(1)))
         return logits

@@ -3,6 +3,9 @@
 Convolutional networks give n k i j. Swin and its kin give n i j k. Transformers give n tokens d:
 some leading tokens that stand for no place (class, distillation, registers), then the cells row by
 row. Everything behind the layer wants the output in its own form again.
+
+Networks of volumes give n k d i j, or n d i j k. Their slices are laid below each other, n k (d i)
+j, so that every formula that asks for cells, wherever they lie, works as it is written.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from torch import Tensor, nn
 
 from regionwise.shapes import Activations
 
-Layout = Literal["nchw", "nhwc", "tokens"]
+Layout = Literal["nchw", "nhwc", "tokens", "ncdhw", "ndhwc"]
 
 _MOST_PREFIX: Final = 16
 _LONGEST_CELL: Final = 2.2
@@ -31,22 +34,28 @@ class Grid:
 
     Attributes:
         layout: order of the axes.
-        rows: cells down.
+        rows: cells down; in a volume, of one slice.
         columns: cells across.
         prefix: leading tokens that stand for no place.
+        slices: slices of cells in a volume; ``None`` for an image.
     """
 
     layout: Layout
     rows: int
     columns: int
     prefix: int = 0
+    slices: int | None = None
 
     def read(self, raw: Float[Tensor, n * any]) -> Activations:
-        """Return the cells as n k i j."""
+        """Return the cells as n k i j; those of a volume as n k (d i) j."""
         if self.layout == "nchw":
             return raw
         if self.layout == "nhwc":
             return raw.permute(0, 3, 1, 2)
+        if self.layout == "ncdhw":
+            return stacked(raw)
+        if self.layout == "ndhwc":
+            return stacked(raw.permute(0, 4, 1, 2, 3))
         cells = raw[:, self.prefix :].transpose(1, 2)
         return cells.reshape(*cells.shape[:2], self.rows, self.columns)
 
@@ -56,10 +65,24 @@ class Grid:
             return maps
         if self.layout == "nhwc":
             return maps.permute(0, 2, 3, 1)
+        if self.slices is not None:
+            volume = unstacked(maps, self.slices)
+            return volume if self.layout == "ncdhw" else volume.permute(0, 2, 3, 4, 1)
         cells = maps.flatten(2).transpose(1, 2)
         if not self.prefix:
             return cells
         return torch.cat([raw[:, : self.prefix].expand(len(cells), -1, -1), cells], dim=1)
+
+
+def stacked(volumes: Float[Tensor, "*b d i j"]) -> Float[Tensor, "*b d*i j"]:
+    """Lay the slices of volumes below each other, ... (d i) j."""
+    return volumes.flatten(-3, -2)
+
+
+def unstacked(planes: Float[Tensor, "*b di j"], slices: int) -> Float[Tensor, "*b d i j"]:
+    """Take slices that lie below each other apart again: the inverse of :func:`stacked`."""
+    *before, rows, columns = planes.shape
+    return planes.reshape(*before, slices, rows // slices, columns)
 
 
 @dataclass(frozen=True)
@@ -86,8 +109,10 @@ def hints_of(model: nn.Module) -> Hints:
     return Hints(told if isinstance(told, int) else None, frozenset(widths))
 
 
-def grid_of(shape: Iterable[int], image: tuple[int, int], hints: Hints = Hints()) -> Grid | None:
+def grid_of(shape: Iterable[int], image: tuple[int, ...], hints: Hints = Hints()) -> Grid | None:
     """Find the cells in an output of this shape for an image of so many rows and columns.
+
+    A volume, of so many slices, rows and columns, is only read from outputs with five axes.
 
     Four axes are n k i j, unless the network normalises the last one: then the reading with the
     squarer cells is taken, and cells must not be longer than about twice their width. Three axes
@@ -95,6 +120,8 @@ def grid_of(shape: Iterable[int], image: tuple[int, int], hints: Hints = Hints()
     network does not tell it. Returns ``None`` if the output is no map of at least two cells.
     """
     _, *axes = shape
+    if len(image) == 3:
+        return _volume(axes, image, hints)
     if len(axes) == 2:
         told = None if hints.prefix is None else _tokens(axes[0], image, [hints.prefix])
         return told or _tokens(axes[0], image, range(min(_MOST_PREFIX, axes[0])))
@@ -110,7 +137,19 @@ def grid_of(shape: Iterable[int], image: tuple[int, int], hints: Hints = Hints()
     return min(fitting, key=lambda grid: _longness(grid, image), default=None)
 
 
-def _longness(grid: Grid, image: tuple[int, int]) -> float:
+def _volume(axes: list[int], volume: tuple[int, ...], hints: Hints) -> Grid | None:
+    """Read n d i j k where the last axis is one that the network normalises, else n k d i j."""
+    if len(axes) != 4:
+        return None
+    last = axes[3] in hints.last_axis
+    cells = axes[:3] if last else axes[1:]
+    fits = all(own <= given for own, given in zip(cells, volume, strict=True))
+    if not fits or math.prod(cells) < 2:
+        return None
+    return Grid("ndhwc" if last else "ncdhw", cells[1], cells[2], slices=cells[0])
+
+
+def _longness(grid: Grid, image: tuple[int, ...]) -> float:
     """Return how many times longer than wide a cell is, or the other way round."""
     if grid.rows * grid.columns < 2 or grid.rows > image[0] or grid.columns > image[1]:
         return math.inf
@@ -118,7 +157,7 @@ def _longness(grid: Grid, image: tuple[int, int]) -> float:
     return max(ratio, 1 / ratio)
 
 
-def _tokens(length: int, image: tuple[int, int], prefixes: Iterable[int]) -> Grid | None:
+def _tokens(length: int, image: tuple[int, ...], prefixes: Iterable[int]) -> Grid | None:
     for lead in prefixes:
         cells = length - lead
         if cells < 2:
@@ -130,7 +169,7 @@ def _tokens(length: int, image: tuple[int, int], prefixes: Iterable[int]) -> Gri
     return None
 
 
-def _exact(rows: int, columns: int, image: tuple[int, int]) -> bool:
+def _exact(rows: int, columns: int, image: tuple[int, ...]) -> bool:
     """Patches are squares: the image's sides hold whole numbers of the same patch."""
     if rows * columns < 2:
         return False

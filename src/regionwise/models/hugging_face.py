@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from ssl import SSLError
 from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 from torch import nn
@@ -18,6 +22,9 @@ from regionwise.models.classifier import Classifier
 from regionwise.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 _FILTERS: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+_PATIENCE: Final = 10.0
+"""Seconds until a hub that does not answer counts as out of reach."""
+
 _MEANINGS: Final[dict[str, Output]] = {
     "multi_label_classification": "multi-label",
     "regression": "regression",
@@ -79,11 +86,41 @@ def _found(load: Callable[..., Any], name: str, shown: str) -> Any:
         return load(name, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError):
         pass
+    if not Path(name).is_dir():
+        _check_hub(shown)
     try:
         return load(name, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().split("\n", maxsplit=1)[0][:160]
         raise WeightsError(f"'hf:{shown}' cannot be loaded: {first}") from error
+
+
+def _check_hub(shown: str) -> None:
+    """Knock at the hub once: its own client knocks six times in half a minute.
+
+    Any answer will do, also a refusal; so will a certificate that only the client can check.
+
+    Raises:
+        WeightsError: nobody answers.
+    """
+    from huggingface_hub import constants  # noqa: PLC0415 - comes with transformers
+
+    if constants.HF_HUB_OFFLINE:
+        return
+    knock = Request(constants.ENDPOINT, method="HEAD")  # noqa: S310 - the hub, or HF_ENDPOINT
+    try:
+        urlopen(knock, timeout=_PATIENCE).close()  # noqa: S310
+    except HTTPError:
+        return
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, SSLError):
+            return
+        raise WeightsError(
+            f"'hf:{shown}' is not in the cache, and {constants.ENDPOINT}"
+            f" does not answer ({reason});"
+            " connect, or give a folder that save_pretrained wrote"
+        ) from error
 
 
 def _preprocessing(auto: Any, name: str) -> Preprocessing | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -52,6 +52,25 @@ class Preprocessing:
             )
         if min(self.size) < 1 or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise InputError(f"preprocessing makes no sense: {self}")
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Preprocessing:
+        """Return the settings that :meth:`describe` gave.
+
+        Raises:
+            InputError: a setting is unknown, or of another kind.
+        """
+        known = [f.name for f in fields(cls)]
+        unknown = sorted(set(value) - set(known))
+        if unknown:
+            raise InputError(f"preprocessing has no {unknown[0]!r}; it has {known}")
+        settings: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in value.items()
+        }
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            raise InputError(f"preprocessing makes no sense: {dict(value)}") from error
 
     def view(self, image: Image.Image) -> Image.Image:
         """Return the part of the picture that the model sees, RGB, resized and cropped."""

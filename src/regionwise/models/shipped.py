@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -32,21 +35,31 @@ def shipped_card(name: str) -> dict[str, Any]:
     return card
 
 
+def is_network(source: str) -> bool:
+    """Whether a shipped name is a network that explains itself, and no plain classifier."""
+    return "network" in shipped_card(_resolved(source))
+
+
+@contextmanager
+def shipped_weights(name: str) -> Iterator[Path]:
+    """Give the path of the weights of a shipped classifier."""
+    with as_file(_FOLDER / f"{name}.safetensors") as path:
+        yield path
+
+
 def load_shipped(source: str, *, random: bool = False) -> Classifier:
-    """Build a shipped classifier; ``birds`` is the newest of its series."""
-    name = source if source in shipped_names() else _newest(source)
+    """Build a shipped classifier; ``birds`` is the newest of its series, ``birds-1`` and so on."""
+    name = _resolved(source)
     card = shipped_card(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = BirdNet(len(card["class_names"]), **card["architecture"])
     if not random:
-        with as_file(_FOLDER / f"{name}.safetensors") as path:
+        with shipped_weights(name) as path:
             load_weights(module, path)
-    how = card["preprocessing"]
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in how.items()}
     return Classifier(
         module,
-        Preprocessing(**fields),
+        Preprocessing.from_json(card["preprocessing"]),
         tuple(card["class_names"]),
         source=name,
         weights="random" if random else "shipped",
@@ -54,8 +67,13 @@ def load_shipped(source: str, *, random: bool = False) -> Classifier:
     )
 
 
+def _resolved(source: str) -> str:
+    return source if source in shipped_names() else _newest(source)
+
+
 def _newest(series: str) -> str:
-    versions = [name for name in shipped_names() if name.rpartition("-")[0] == series]
+    """Return the last numbered version of a series; ``birds-cape`` is none of ``birds``."""
+    versions = [name for name in shipped_names() if re.fullmatch(rf"{re.escape(series)}-\d+", name)]
     if not versions:
         raise ModelError(f"the weights of {series!r} are missing; install regionwise again")
     return versions[-1]

@@ -27,7 +27,15 @@ def load_weights(module: nn.Module, path: Path) -> None:
         WeightsError: the file is missing, damaged, holds code, or does not fit; the module is then
             as it was.
     """
-    state = _unwrapped(read_state(path))
+    fit_weights(module, tensors_of(path), path)
+
+
+def fit_weights(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load tensors by name into ``module``; every name and shape must fit.
+
+    Raises:
+        WeightsError: they do not fit; ``path`` is named, and the module is as it was.
+    """
     own = module.state_dict()
     missing, surplus = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or surplus:
@@ -70,7 +78,13 @@ def read_state(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def _unwrapped(state: dict[str, Any]) -> dict[str, Tensor]:
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """Read a file of weights, out of the checkpoint and the prefixes that may be around them.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or holds code.
+    """
+    state = read_state(path)
     for wrapper in _WRAPPERS:
         if isinstance(state.get(wrapper), dict):
             state = state[wrapper]

@@ -1,0 +1,1 @@
+"""Training: losses, published recipes, and the run around them (extra ``train``)."""

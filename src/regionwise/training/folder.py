@@ -1,0 +1,97 @@
+"""The folder of a run: whether it is new, unfinished, finished, or somebody else's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from regionwise.errors import OutputError, SettingError
+from regionwise.files import write_json
+
+CONFIG: Final = "config.json"
+CARD: Final = "card.json"
+
+_WRITTEN: Final = {".ckpt", ".safetensors", ".csv", ".png", ".json"}
+
+
+def enter_folder(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Make the folder ready for a run, and return its card if the run is finished.
+
+    A new or empty folder gets the config. One with the same config is gone on with.
+
+    Raises:
+        OutputError: it is a file, holds something else, or cannot be written to.
+        SettingError: it holds a run with other settings; they are named.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{str(folder)!r} is a file, not a folder; choose another --out")
+    before = read_json(folder / CONFIG)
+    if before is None:
+        if folder.exists() and any(folder.iterdir()):
+            raise OutputError(
+                f"the folder {str(folder)!r} is not empty and holds no run; choose another --out"
+            )
+        write_json(folder / CONFIG, dict(config))
+        return None
+    differing = differences(_compared(before), _compared(json.loads(json.dumps(config))))
+    if differing:
+        raise SettingError(
+            f"{str(folder)!r} holds a run with other settings: {'; '.join(differing[:5])}"
+            f"{f'; and {len(differing) - 5} more' if len(differing) > 5 else ''};"
+            " choose another --out, or ask for the same"
+        )
+    tidy(folder)
+    return read_json(folder / CARD)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a run that was killed had begun to write."""
+    for path in folder.glob(".*"):
+        if path.is_file() and path.suffix in _WRITTEN:
+            path.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON file holds, None without one.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{str(path)!r} cannot be read ({error}); choose another --out"
+        ) from error
+    return loaded
+
+
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """Return every setting that differs, as ``scheme.settings.lr was 0.01, now 0.1``."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = list(dict.fromkeys([*before, *now]))
+        return [
+            line
+            for key in keys
+            for line in differences(
+                before.get(key, "nothing"), now.get(key, "nothing"), f"{name}.{key}".lstrip(".")
+            )
+        ]
+    if before == now:
+        return []
+    return [f"{name} was {_short(before)}, now {_short(now)}"]
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what follows from the rest."""
+    scheme = {k: v for k, v in dict(config.get("scheme", {})).items() if k != "changed"}
+    return {**config, "scheme": scheme}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

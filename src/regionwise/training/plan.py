@@ -1,0 +1,265 @@
+"""From what was asked to what will be done, checked before anything is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, cast
+
+import torch
+
+from regionwise.errors import DataError, ModelError, SettingError
+from regionwise.heads.cape import Cape
+from regionwise.heads.network import NetworkSpec, RegionNetwork, build_network
+from regionwise.heads.pooled import PooledHead
+from regionwise.models.backbones import BackboneSpec
+from regionwise.models.preprocessing import Preprocessing
+from regionwise.models.surgery import Surgery
+from regionwise.training.data import SplitChoice, Splits, split
+from regionwise.training.given import Given, open_given, vanilla_of
+from regionwise.training.recipes import default_scheme, scheme_card
+from regionwise.training.request import TrainRequest
+from regionwise.training.samples import LabelledData, read_data
+from regionwise.training.schemes import Scheme, SchemeCard, changed
+from regionwise.training.views import preprocessing_of
+
+PRECISIONS: Final = ("32-true", "bf16-mixed", "16-mixed", "64-true")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that a run needs, and the config that says so.
+
+    Attributes:
+        request: what was asked.
+        card: the published recipe.
+        scheme: the recipe with what was changed.
+        splits: the images.
+        network: the network before its first step.
+        preprocessing: from a picture to its inputs.
+        config: what ``config.json`` holds.
+    """
+
+    request: TrainRequest
+    card: SchemeCard
+    scheme: Scheme
+    splits: Splits
+    network: RegionNetwork
+    preprocessing: Preprocessing
+    config: Mapping[str, Any]
+
+
+def make_plan(request: TrainRequest) -> Plan:
+    """Check a request and prepare its run; nothing is written.
+
+    Raises:
+        RegionwiseError: the request cannot be met; says which part of it.
+    """
+    card, scheme = scheme_of(request)
+    check_request(request, scheme)
+    data = read_data(request.data, groups=request.groups)
+    choice = SplitChoice(request.validation, request.folds, request.fold, request.seed)
+    splits = split(data, choice)
+    given = None if request.given is None else open_given(request.given)
+    if given is not None and scheme.frozen:
+        check_order(data, given)
+    spec = network_spec(request, scheme, given, len(data.class_names))
+    network, preprocessing = _built(request, scheme, spec, given)
+    config = {
+        "kind": "regionwise-run",
+        "version": 1,
+        "network": spec.to_json(),
+        "preprocessing": preprocessing.describe(),
+        "class_names": list(data.class_names),
+        "scheme": scheme_record(card, scheme),
+        "data": data_record(data, splits, request),
+        "training": training_record(request),
+    }
+    return Plan(request, card, scheme, splits, network, preprocessing, config)
+
+
+def scheme_of(request: TrainRequest) -> tuple[SchemeCard, Scheme]:
+    """Return the recipe's card, and the recipe with what the request changes in it.
+
+    Raises:
+        SettingError: an unknown scheme or setting, or a head that is not the scheme's.
+    """
+    card = scheme_card(request.scheme or default_scheme(request.head or "cape"))
+    scheme = changed(card.scheme, request.settings)
+    if request.head is not None and request.head != scheme.head:
+        default_scheme(request.head)
+        raise SettingError(
+            f"scheme {card.name!r} trains a {scheme.head} head, not {request.head!r};"
+            f" take {default_scheme(request.head)!r}, or leave --head out"
+        )
+    return card, replace(scheme, size=request.size) if request.size else scheme
+
+
+def check_request(request: TrainRequest, scheme: Scheme) -> None:
+    """Refuse numbers out of range, and a start that is missing.
+
+    Raises:
+        SettingError: names the option.
+    """
+    if request.precision not in PRECISIONS:
+        raise SettingError(f"precision {request.precision!r} is none of {', '.join(PRECISIONS)}")
+    if request.devices < 1 or request.accumulate < 1 or request.workers < 0:
+        raise SettingError("devices and accumulate are 1 or more, workers 0 or more")
+    if scheme.batch % (request.accumulate * request.devices):
+        raise SettingError(
+            f"a batch of {scheme.batch} cannot be shared by {request.devices} devices in"
+            f" {request.accumulate} parts each; change --set batch=N, --devices or --accumulate"
+        )
+    if request.given is None and (scheme.frozen or scheme.initialisation == "given"):
+        raise SettingError("this scheme starts from a finished network; give --from RUN or birds-1")
+    if request.given is None and request.backbone is None:
+        raise SettingError("give --backbone, such as timm:resnet18, or --from RUN")
+
+
+def check_order(data: LabelledData, given: Given) -> None:
+    """Refuse a teacher that has the same classes in another order.
+
+    Raises:
+        DataError: names the first that differs.
+    """
+    if given.class_names is None:
+        return
+    own, other = _plain(data.class_names), _plain(given.class_names)
+    if own != other and sorted(own) == sorted(other):
+        place = next(i for i, (a, b) in enumerate(zip(own, other, strict=True)) if a != b)
+        raise DataError(
+            f"class {place} is {own[place]!r} in {data.source!r} and {other[place]!r} in"
+            f" {given.source!r}; the order must be the same"
+        )
+
+
+def network_spec(
+    request: TrainRequest, scheme: Scheme, given: Given | None, classes: int
+) -> NetworkSpec:
+    """Return how the network is built.
+
+    Raises:
+        ModelError: post-fitting on another backbone than the one given.
+    """
+    backbone = _backbone_spec(request, given)
+    if scheme.frozen and given is not None and backbone != given.backbone:
+        raise ModelError(
+            f"post-fitting keeps the network {given.source!r} as it is; leave --backbone,"
+            " --larger-map, --surgery and --layer out"
+        )
+    options: dict[str, Any] = {}
+    if scheme.head == "cape":
+        options = {"temperatures": scheme.temperatures}
+    elif scheme.head == "calm":
+        options = {"prior": scheme.prior, "detach_normaliser": scheme.detach_normaliser}
+    return NetworkSpec(backbone, scheme.head, classes, options, vanilla=scheme.vanilla)
+
+
+def scheme_record(card: SchemeCard, scheme: Scheme) -> dict[str, Any]:
+    """Return the published recipe's name, what was changed in it, and all settings."""
+    return {
+        "name": card.name,
+        "reference": card.reference,
+        "changed": scheme.changed_from(card.scheme),
+        "settings": asdict(scheme),
+    }
+
+
+def data_record(data: LabelledData, splits: Splits, request: TrainRequest) -> dict[str, Any]:
+    """Return what was trained on, and how it was shared out."""
+    return {
+        "source": data.source,
+        "sha256": data.fingerprint(),
+        "train": len(splits.train),
+        "validation": len(splits.validation),
+        "test": len(splits.test),
+        "validation_share": request.validation,
+        "folds": request.folds,
+        "fold": request.fold,
+        "groups": request.groups,
+    }
+
+
+def training_record(request: TrainRequest) -> dict[str, Any]:
+    """Return the other choices that change what comes out."""
+    return {
+        "seed": request.seed,
+        "from": request.given,
+        "weights": request.weights,
+        "precision": request.precision,
+        "devices": request.devices,
+        "accumulate": request.accumulate,
+    }
+
+
+def _backbone_spec(request: TrainRequest, given: Given | None) -> BackboneSpec:
+    if request.backbone is None and given is not None:
+        spec = given.backbone
+        return replace(
+            spec,
+            layer=request.layer or spec.layer,
+            larger=request.larger_map or spec.larger,
+            surgery=cast("Surgery", request.surgery) if request.surgery != "none" else spec.surgery,
+        )
+    return BackboneSpec(
+        str(request.backbone),
+        layer=request.layer,
+        larger=request.larger_map,
+        surgery=cast("Surgery", request.surgery),
+        options=dict(request.options),
+    )
+
+
+def _built(
+    request: TrainRequest, scheme: Scheme, spec: NetworkSpec, given: Given | None
+) -> tuple[RegionNetwork, Preprocessing]:
+    """Build the network at the size it will be used with, and copy what is given."""
+    weights = request.weights or ("random" if given else scheme.initialisation)
+    own = None if given is None else given.preprocessing
+    preprocessing = preprocessing_of(scheme, own)
+    network = build_network(spec, weights=weights, size=preprocessing.size, seed=request.seed)
+    if own is None:
+        preprocessing = preprocessing_of(scheme, network.backbone.preprocessing)
+        if preprocessing.size != preprocessing_of(scheme, None).size:
+            size = preprocessing.size
+            network = build_network(spec, weights=weights, size=size, seed=request.seed)
+    if given is not None:
+        copy_given(network, given, with_head=scheme.frozen)
+    return network, preprocessing
+
+
+def copy_given(network: RegionNetwork, given: Given, *, with_head: bool) -> None:
+    """Copy the backbone's weights; for post-fitting the vanilla head's, too, into both heads.
+
+    Raises:
+        ModelError: the backbone is another one, or there is no such head.
+    """
+    try:
+        network.backbone.load_state_dict(dict(given.state))
+    except RuntimeError as error:
+        raise ModelError(
+            f"the backbone of {given.source!r} is not the one asked for; leave --backbone out"
+        ) from error
+    if not with_head or network.vanilla is None:
+        return
+    linear = vanilla_of(given, network.head.classes)
+    _copy_linear(network, linear)
+    if isinstance(network.head, Cape):
+        network.head.copy_from(linear)
+        learnt = given.temperatures
+        if learnt is not None and learnt.shape == network.head.log_temperatures.shape:
+            with torch.no_grad():
+                network.head.log_temperatures.copy_(learnt)
+
+
+def _copy_linear(network: RegionNetwork, linear: PooledHead) -> None:
+    if network.vanilla is None:
+        return
+    with torch.no_grad():
+        network.vanilla.linear.weight.copy_(linear.weight)
+        network.vanilla.linear.bias.copy_(linear.bias)
+
+
+def _plain(names: tuple[str, ...]) -> list[str]:
+    return [re.sub(r"^\d+\.", "", name) for name in names]
