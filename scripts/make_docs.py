@@ -1,10 +1,13 @@
 """Make what the documentation shows: method pages, the table of choices, the README's tables.
 
 python scripts/make_docs.py           # everything, pictures included
+python scripts/make_docs.py --texts   # the texts alone
+python scripts/make_docs.py --draw cam occlusion   # texts, and the pictures of these methods
 python scripts/make_docs.py --check   # write nothing; fail if the text is out of date
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,6 +31,8 @@ CHOICES = """The default is the paper's equation; where that is misprinted or de
 authors' code. Everything else is a named setting."""
 COSTS = """(F = forward, B = backward, h = forward of what lies behind the layer, K = channels
   and Z = cells of the layer)"""
+FURTHER = {"union-cam": "[What theta does, measured](../union_theta.md)."}
+"""What else there is to read on a method."""
 PAIRS = ((0, 1, 1), (7, 8, 0), (16, 17, 3), (14, 15, 1), (22, 23, 1), (19, 20, 1))
 """Class, the next in its chain, and number of the scene, for the page on birds."""
 
@@ -49,7 +54,8 @@ def allowed_text(setting: object) -> str:
     """Say what a setting may be."""
     if setting.allowed is not None:
         return ", ".join(f"`{a}`" for a in setting.allowed)
-    kind = {bool: "true or false", int: "a whole number", float: "a number"}[setting.kind]
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    kind = kinds[setting.kind]
     return kind + ("" if setting.at_least is None else f", at least {setting.at_least}")
 
 
@@ -67,6 +73,10 @@ def method_page(card: Card) -> str:
     ]
     if card.class_agnostic:
         lines.append("- The map does not depend on the class that is explained.")
+    if card.signed:
+        lines.append(f"- Signed{signed_when(card)}: red speaks for the class, blue against it.")
+    if card.name in FURTHER:
+        lines.append(f"- {FURTHER[card.name]}")
     if card.choice:
         lines += ["## Where paper and code differ", card.choice]
     example = (
@@ -77,6 +87,13 @@ def method_page(card: Card) -> str:
     )
     lines += ["## Example", example, "## Settings", settings_table(card)]
     return "\n\n".join(lines).replace("\n\n- ", "\n- ") + "\n"
+
+
+def signed_when(card: Card) -> str:
+    """Say with which settings a method's maps are signed; nothing where they always are."""
+    if card.signed is True or card.is_signed(card.load()()):
+        return ""
+    return " with " + " or ".join(f"`{settings}`" for settings in card.signed.split(" or "))
 
 
 def choices_page() -> str:
@@ -90,7 +107,7 @@ def choices_page() -> str:
     rows = [
         (
             f"| [`{c.name}`](methods/{file_name(c.name)}.md) | {c.reference}"
-            f" | `{escaped(c.formula)}` | {c.choice or 'paper and code agree'} |"
+            f" | `{escaped(c.formula)}` | {escaped(c.choice) or 'paper and code agree'} |"
         )
         for c in methods.cards()
     ]
@@ -133,7 +150,8 @@ def texts() -> dict[Path, str]:
 
 def birds_card() -> str:
     """Return what the shipped classifier's card says, as Markdown."""
-    card = shipped_card(shipped_names()[-1])
+    plain = [name for name in shipped_names() if re.fullmatch(r"birds-\d+", name)]
+    card = shipped_card(plain[-1])
     found = card["accuracy"]
     rows = {
         f"test accuracy ({found['test_images']} pictures)": found["test_accuracy"],
@@ -166,19 +184,24 @@ def draw_pairs() -> None:
 def make_pictures() -> None:
     """Draw the pairs, the panel of each method page, and the demo's sheet."""
     draw_pairs()
-    draw_panels()
+    draw_panels(list(methods))
+    draw_sheet()
+
+
+def draw_sheet() -> None:
+    """Run the demo and keep its sheet."""
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run([sys.executable, ROOT / "examples" / "demo.py", scratch], check=True)
         with Image.open(Path(scratch) / "explained" / "sheet.png") as sheet:
             save(sheet.convert("RGB"), DOCS / "pictures" / "demo-sheet.jpg", width=1600)
 
 
-def draw_panels() -> None:
+def draw_panels(names: list[str]) -> None:
     """Draw the maps of each method on the same three birds, side by side."""
     kinds = species(24)
     scenes = [sample_scene(kinds[label], index, seed=7) for label, index in SCENES]
     birds = [Image.fromarray(render(scene, size=448).image) for scene in scenes]
-    for method, found in explain_all("birds", birds, list(methods)).items():
+    for method, found in explain_all("birds", birds, names).items():
         pictures = known_pictures(found, None)
         panels = [
             Panel(cells_of(found, n, picture)[0], *found.top[n])
@@ -202,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
     parser.add_argument("--texts", action="store_true", help="leave the pictures as they are")
+    parser.add_argument("--draw", nargs="+", metavar="METHOD", help="draw these methods alone")
     arguments = parser.parse_args()
     stale = []
     for path, text in texts().items():
@@ -213,7 +237,9 @@ def main() -> None:
             path.write_text(text, encoding="utf-8")
     if arguments.check and stale:
         sys.exit(f"out of date, run `make docs`: {', '.join(map(str, stale))}")
-    if not (arguments.check or arguments.texts):
+    if arguments.draw:
+        draw_panels(arguments.draw)
+    elif not (arguments.check or arguments.texts):
         make_pictures()
 
 

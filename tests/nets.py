@@ -63,7 +63,7 @@ def seeded(factory, seed: int, *, dtype: torch.dtype = torch.float64) -> nn.Modu
     return model
 
 
-def woken(model: nn.Module, seed: int, *, size: int = 64, dtype=torch.float64) -> nn.Module:
+def woken(model: nn.Module, seed: int, *, size=64, dtype=torch.float64) -> nn.Module:
     """A library network with random weights whose maps are not blank.
 
     Convolutions and linear layers are drawn with He's variance, scales around one, and batch
@@ -90,7 +90,7 @@ def woken(model: nn.Module, seed: int, *, size: int = 64, dtype=torch.float64) -
             norm.momentum = None
         model.train()
         if norms:
-            model(normal((8, 3, size, size)))
+            model(normal((8, 3, *((size, size) if isinstance(size, int) else size))))
         for norm in norms:
             norm.momentum = 0.1
     return model.eval()

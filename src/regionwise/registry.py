@@ -60,6 +60,11 @@ class Card:
         choice: what was chosen where paper and published code differ; empty if they agree.
         class_agnostic: the map does not depend on the target.
         uses_layer: the map depends on the layer that is explained.
+        differentiable: the map depends on the network by operations with useful derivatives.
+        planar: the formula knows a plane of rows and columns, not only cells: no volumes.
+        signed: zero says nothing, a positive value speaks for the target, a negative one against
+            it: always, never, or with these settings (``"relu=false"``; several joined by commas,
+            alternatives by ``" or "``).
     """
 
     name: str
@@ -73,6 +78,9 @@ class Card:
     choice: str = ""
     class_agnostic: bool = False
     uses_layer: bool = True
+    differentiable: bool = True
+    planar: bool = False
+    signed: bool | str = False
 
     def load(self) -> type[Any]:
         """Import the recipe class."""
@@ -83,6 +91,15 @@ class Card:
     def settings(self) -> Mapping[str, Setting]:
         """Return the settings of the recipe by name."""
         return settings_of(self.load())
+
+    def is_signed(self, recipe: Any) -> bool:
+        """Whether the maps of ``recipe`` are signed, given its settings."""
+        if isinstance(self.signed, bool):
+            return self.signed
+        return any(
+            all(_has(recipe, setting) for setting in way.split(","))
+            for way in self.signed.split(" or ")
+        )
 
 
 class Registry:
@@ -197,6 +214,11 @@ def canonical_id(name: str, recipe: Any) -> str:
         if not setting.run_only and value != setting.default:
             changed.append(f"{setting.name}={_spell(value)}")
     return ":".join([name, ",".join(sorted(changed))]) if changed else name
+
+
+def _has(recipe: Any, setting: str) -> bool:
+    name, _, value = setting.partition("=")
+    return _spell(getattr(recipe, name)) == value
 
 
 def _spell(value: Any) -> str:

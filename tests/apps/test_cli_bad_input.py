@@ -141,6 +141,12 @@ def test_layers(explain, pictures, layer, says):
     refused(explain(pictures, "--layer", layer), says)
 
 
+def test_fusing(explain, pictures):
+    layers = ("--layer", "0", "--layer", "1")
+    refused(explain(pictures, *layers, "--fuse", "min"), "mean, max, scaled-max")
+    refused(explain(pictures, *layers, methods=("gradient",)), "'gradient' does not use a layer")
+
+
 def test_a_device_that_is_not_there(explain, pictures):
     refused(explain(pictures, "--device", "abacus"), "no device 'abacus'")
 

@@ -207,3 +207,20 @@ def test_a_file_name_that_is_no_utf8_is_written_about_all_the_same(explain, pict
     assert told["images"][0]["source"] == "w\ufffdren \n.png"
     assert told["failed"][0]["source"] == "bad\ufffd.png"
     assert all((Path("out") / name).is_file() for name in told["images"][0]["files"])
+
+
+def test_several_layers_are_fused(explain, pictures):
+    layers = ("--layer", "0", "--layer", "1", "--fuse", "max")
+    ended = explain(pictures / "a.png", *layers, methods=("grad-cam",))
+    assert ended.code == 0
+    told = manifest()
+    assert (told["layer"], told["fuse"]) == ("0 + 1", "max")
+    with np.load("out/a/grad-cam.npz") as arrays:
+        assert arrays["map"].max() == 1
+        fused = arrays["map"]
+    explain(pictures / "a.png", *layers[:-1], "mean", "--overwrite", methods=("grad-cam",))
+    assert manifest()["fuse"] == "mean"
+    with np.load("out/a/grad-cam.npz") as arrays:
+        assert not np.array_equal(arrays["map"], fused)
+    explain(pictures / "a.png", "--layer", "0", "--overwrite", methods=("grad-cam",))
+    assert (manifest()["layer"], manifest()["fuse"]) == ("0", None)

@@ -43,6 +43,7 @@ def test_which_methods_apply_and_coincide(run, models):
     assert "grad-cam (where positive)" in rows["cam"]["coincides_with"]
     assert "grad-cam" not in rows["layer-cam"]["coincides_with"]
     assert not rows["score-cam"]["measured"]
+    assert rows["score-cam"]["applies"] is None
     assert found["tail"] == "replay"
     assert found["channels"] == 8
 
@@ -53,7 +54,12 @@ def test_a_method_that_does_not_apply_says_why(run, models):
     assert not rows["cam"]["applies"]
     assert "pooling" in rows["cam"]["reason"]
     assert rows["grad-cam"]["applies"]
-    assert run("methods", "--on", f"{models}:curved").out.count("no: ") == 1
+    shown = run("methods", "--on", f"{models}:curved").out
+    assert shown.count("no: ") == sum(row["applies"] is False for row in found["methods"])
+    assert "not run (--all)" in shown
+    told = " ".join(shown.split())
+    assert "methods of many passes were not run: score-cam, " in told
+    assert "Add --all to run them, too" in told
 
 
 def test_a_card_and_a_model_do_not_go_together(run, models):

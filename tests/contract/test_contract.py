@@ -1,8 +1,8 @@
 """One contract for every registered method on several families of networks.
 
-The networks are torchvision's, with random weights, woken so that no map is blank, in float64.
-Methods that run the network once per channel explain an early layer with few channels. Exceptions
-are declared by name, with their reason.
+The networks are torchvision's, and two that explain themselves, with random weights, woken so that
+no map is blank, in float64. Methods that run the network once per channel explain an early layer
+with few channels. Exceptions are declared by name, with their reason.
 """
 
 import pytest
@@ -15,6 +15,10 @@ from nets import woken
 from regionwise import explain, explain_all
 from regionwise.attribution.catalog import methods
 from regionwise.errors import ModelError
+from regionwise.evidence.needs import JOINT
+from regionwise.heads.joint import JointHead
+from regionwise.heads.network import NetworkSpec, build_network
+from regionwise.models.backbones import BackboneSpec
 from samples import assert_same
 
 CLASSES = 6
@@ -40,6 +44,16 @@ def plain(name, **settings):
     return build
 
 
+def region(head):
+    """A small backbone with a head that explains itself."""
+
+    def build():
+        backbone = BackboneSpec("birdnet", options={"widths": (4, 6, 8, 8, 12)})
+        return build_network(NetworkSpec(backbone, head, CLASSES), weights="random", size=SIZE)
+
+    return build
+
+
 # name: (builder, early layer with few channels)
 FAMILIES = {
     "resnet18": (plain("resnet18"), "bn1"),
@@ -51,9 +65,13 @@ FAMILIES = {
     "squeezenet1_1": (plain("squeezenet1_1"), "features.3.squeeze"),
     "googlenet": (plain("googlenet", aux_logits=False, init_weights=False), "inception3a.branch4"),
     "inception_v3": (plain("inception_v3", aux_logits=False, init_weights=False), "Conv2d_1a_3x3"),
+    "region-cape": (region("cape"), "backbone.network.stem"),
+    "region-calm": (region("calm"), "backbone.network.stem"),
 }
 SIZES = {"inception_v3": (107, 139)}
-QUICK = ["mobilenet_v2"]
+SEEDS = {"region-cape": 4, "region-calm": 4}
+"""Small networks whose top classes have positive evidence against a blurred image, too."""
+QUICK = ["mobilenet_v2", "region-cape"]
 """Where methods of many passes run by default; elsewhere they are slow."""
 SLOW = ["efficientnet_b0", "convnext_tiny", "googlenet", "inception_v3"]
 
@@ -66,7 +84,11 @@ NO_POOLED_HEAD = {
     "densenet121": "a ReLU between the last map and the pooling",
     "convnext_tiny": "layer normalisation between the pooling and the linear layer",
     "squeezenet1_1": "a convolution and a ReLU between the last map and the pooling",
+    "region-cape": "two softmaxes for every cell, then a sum",
+    "region-calm": "a softmax for every cell, weighed by another map",
 }
+EXPLAINS_ITSELF = {"cape": "region-cape", "mu-cape": "region-cape", "calm": "region-calm"}
+"""The one family whose head a method reads."""
 CLASS_AGNOSTIC = {
     "random": "noise",
     "centre": "a bump in the middle",
@@ -106,11 +128,17 @@ AT_INPUT_SIZE = {
 def pairs():
     for family in FAMILIES:
         for method in [*DIRECT, *MASKED]:
+            if wants_another_head(family, method):
+                continue
             dear = method in MASKED or method in FEWER or method in TAILED
             slow = family in SLOW or (dear and family not in QUICK)
             yield pytest.param(
                 family, method, id=f"{family}-{method}", marks=pytest.mark.slow if slow else ()
             )
+
+
+def wants_another_head(family, method):
+    return family != EXPLAINS_ITSELF.get(method, family)
 
 
 every_pair = pytest.mark.parametrize(("family", "method"), list(pairs()))
@@ -127,7 +155,7 @@ def network(family):
         build, early = FAMILIES[family]
         size = SIZES.get(family, SIZE)
         generator = torch.Generator().manual_seed(1)
-        model = woken(build(), seed=2, size=max(size))
+        model = woken(build(), seed=SEEDS.get(family, 2), size=max(size))
         inputs = torch.randn(2, 3, *size, generator=generator, dtype=torch.float64)
         _built[family] = model, inputs, early
     return _built[family]
@@ -285,8 +313,9 @@ def test_the_model_is_left_as_it_was_when_its_forward_raises(family):
     def fail(*_):
         raise TroubleError
 
-    last = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
-    handle = last.register_forward_hook(fail)
+    heads = [module for module in model.modules() if isinstance(module, JointHead)]
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    handle = (heads or linear)[-1].register_forward_hook(fail)
     model.train()
     try:
         before = snapshot(model)
@@ -306,6 +335,7 @@ def test_all_methods_at_once_are_the_methods_one_by_one(family):
         method
         for method in DIRECT
         if not refuses(family, method)
+        and not wants_another_head(family, method)
         and (family in QUICK or (method not in FEWER and method not in TAILED))
     ]
     together = explain_all(model, inputs, [spelled(name) for name in names], targets="top-2")
@@ -327,13 +357,47 @@ def test_the_probed_forward_pass_is_the_models_own(family):
             assert_same(ours.scores, logits[[[0], [1]], [[0, 5], [4, 1]]])
 
 
+@each_family
+@pytest.mark.parametrize("method", EXPLAINS_ITSELF)
+def test_a_network_with_another_head_is_refused_and_told_why(family, method):
+    if family == EXPLAINS_ITSELF[method]:
+        assert standard(family, method).maps.any()
+        return
+    model, _, _ = network(family)
+    before = snapshot(model)
+    other = family in EXPLAINS_ITSELF.values()
+    message = "the head is .* ask for" if other else "no head that explains itself .* --head"
+    with pytest.raises(ModelError, match=f"^{method} does not apply: .*{message}"):
+        ask(family, method)
+    assert_untouched(before, model)
+
+
+@each_family
+@pytest.mark.parametrize("method", ["cape", "mu-cape"])
+def test_a_vanilla_head_is_read_as_cape_where_cam_applies(family, method):
+    model, inputs, _ = network(family)
+    shelf = f"{method}:head=off-the-shelf"
+    if family in NO_POOLED_HEAD:
+        with pytest.raises(ModelError, match="pooling"):
+            explain(model, inputs, shelf)
+        pytest.skip(f"no linear layer behind the pooling: {NO_POOLED_HEAD[family]}")
+    ours = explain(model, inputs, shelf, "top-2")
+    assert ours.maps.any()
+    assert ours.layer == standard(family, "cam").layer
+    if method == "cape":
+        read = ours.details["probabilities"].gather(1, ours.targets)
+        assert_same(ours.maps.sum((2, 3)), read)
+
+
 def test_the_exceptions_are_needed():
     """An exception that nothing takes would hide a method that is wrong."""
     for card in methods.cards():
         assert card.class_agnostic == (card.name in CLASS_AGNOSTIC)
     names = {card.name for card in methods.cards()}
     assert set(CLASS_AGNOSTIC) | set(AT_INPUT_SIZE) | set(FEWER) <= names
-    assert set(NO_POOLED_HEAD) <= set(FAMILIES)
+    assert set(NO_POOLED_HEAD) | set(EXPLAINS_ITSELF.values()) <= set(FAMILIES)
+    joint = {card.name for card in methods.cards() if JOINT in card.needs}
+    assert set(EXPLAINS_ITSELF) == joint
     for family in FAMILIES:
         if family not in NO_POOLED_HEAD and family not in SLOW:
             assert standard(family, "cam").maps.any()

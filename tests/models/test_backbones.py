@@ -95,10 +95,12 @@ def test_birdnet_with_its_options():
     assert not backbone.training
 
 
-def test_seeds_decide_random_weights():
-    spec = BackboneSpec("birdnet", options=SMALL)
+@pytest.mark.parametrize(
+    "spec", [BackboneSpec("birdnet", options=SMALL), BackboneSpec("timm:resnet10t")], ids=str
+)
+def test_seeds_decide_random_weights(spec):
     one, same, other = (build_backbone(spec, weights="random", seed=s) for s in (0, 0, 1))
-    x = noise(32, 32)
+    x = noise(64, 64)
     assert torch.equal(one(x), same(x))
     assert not torch.equal(one(x), other(x))
 

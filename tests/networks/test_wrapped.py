@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from footprint import assert_untouched, snapshot
 from nets import DeepTailNet, PooledNet, seeded
@@ -62,6 +63,48 @@ def test_a_wrapped_network_gives_the_maps_of_the_plain_one(model, images, wrap, 
         assert found.layer == plain.layer
         torch.testing.assert_close(found.maps, plain.maps, rtol=1e-10, atol=1e-12)
     assert_untouched(before, wrapped)
+
+
+@pytest.fixture
+def process_group(tmp_path):
+    """A group of this process alone, which meets in a file and is taken apart afterwards."""
+    if not torch.distributed.is_available():
+        pytest.skip("this torch was built without torch.distributed")
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("used_before", [False, True], ids=["new", "used"])
+def test_a_distributed_network_gives_the_maps_of_the_plain_one(
+    model, images, process_group, used_before
+):
+    wrapped = DistributedDataParallel(copy.deepcopy(model))
+    if used_before:
+        wrapped(images).sum().backward()
+    before = snapshot(wrapped)
+    for method in METHODS:
+        for targets in ([[0, 1]] * 3, lambda logits: logits[:, 0] - logits[:, 1]):
+            plain = explain(model, images, method, targets)
+            found = explain(wrapped, images, method, targets)
+            assert found.layer == plain.layer
+            torch.testing.assert_close(found.maps, plain.maps, rtol=1e-10, atol=1e-12)
+    assert_untouched(before, wrapped)
+
+
+def test_a_distributed_network_trains_on_as_if_nothing_had_been_explained(
+    model, images, process_group
+):
+    """Gradients of a step after an explanation are those of a step without one."""
+    gradients = []
+    for explained in (False, True):
+        wrapped = DistributedDataParallel(copy.deepcopy(model)).train()
+        if explained:
+            explain(wrapped, images, "grad-cam", 1)
+        wrapped(images).square().sum().backward()
+        gradients.append([parameter.grad for parameter in wrapped.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from regionwise.errors import InputError, SettingError
-from regionwise.pictures.colour import SEQUENTIAL, colour_table
+from regionwise.pictures.colour import DIVERGING, SEQUENTIAL, colour_table
 from regionwise.pictures.encoding import encode_png
-from regionwise.pictures.overlay import heatmap, overlay, signed_heatmap
+from regionwise.pictures.overlay import heatmap, overlay, signed_heatmap, signed_overlay
 
 
 @pytest.fixture
@@ -68,9 +68,34 @@ def test_signed_heatmaps_show_the_sign():
     assert white.min() > 240
 
 
+def test_where_a_signed_map_is_zero_the_image_is_seen_in_grey(image):
+    shown = signed_overlay(image, np.zeros((12, 16)), limit=1.0).astype(int)
+    assert (shown.max(2) - shown.min(2) == 0).all()
+    grey = image @ np.array([0.299, 0.587, 0.114])
+    assert np.corrcoef(grey.ravel(), shown[..., 0].ravel())[0, 1] > 0.99
+    assert shown.std() > 10
+
+
+def test_a_signed_overlay_by_hand():
+    image = np.full((1, 3, 3), (200, 100, 0), np.uint8)
+    shown = signed_overlay(image, np.array([[-1.0, 0.5, 1.0]]), limit=1.0, alpha=0.25)
+    grey = 0.299 * 200 + 0.587 * 100
+    table = colour_table(DIVERGING, 257)
+    assert np.array_equal(shown[0], np.rint(0.75 * grey + 0.25 * table[[0, 192, 256]]))
+
+
+def test_what_lies_beyond_the_limit_takes_the_colour_of_the_end(image):
+    values = np.full((12, 16), -7.0)
+    at_the_limit = signed_overlay(image, np.full((12, 16), -2.0), limit=2.0)
+    assert np.array_equal(signed_overlay(image, values, limit=2.0), at_the_limit)
+    assert np.array_equal(signed_overlay(image, values), at_the_limit)
+
+
 def test_sizes_must_match(image, without_shape_checks):
     with pytest.raises(InputError, match="12 x 16 and a map of 6 x 8 pixels do not match"):
         overlay(image, np.zeros((6, 8)))
+    with pytest.raises(InputError, match="12 x 16 and a map of 6 x 8 pixels do not match"):
+        signed_overlay(image, np.zeros((6, 8)))
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])

@@ -8,9 +8,10 @@ import pytest
 
 from regionwise.errors import InputError
 from regionwise.pictures.canvas import EMPTY, PAPER
-from regionwise.pictures.cell import Cell, overlay_cell, percent
+from regionwise.pictures.cell import Cell, overlay_cell, percent, signed_cell
 from regionwise.pictures.encoding import encode_png
 from regionwise.pictures.panel import Panel, panel
+from regionwise.pictures.scale import Scale
 from regionwise.pictures.sheet import MARGIN, Row, contact_sheet
 
 LONG = "a class name that is much longer than any page is wide " * 8
@@ -121,6 +122,49 @@ def test_a_panel_for_every_target(count):
     wide = panel([Panel(Cell(plain((0, 0, 255))), LONG, 0.5)] * count, method=LONG, detail=LONG)
     assert wide.size == picture.size
     assert not ink_at_the_edges(wide)
+
+
+def has(picture, colour: tuple[int, int, int]) -> bool:
+    head = np.asarray(picture).reshape(-1, 3).astype(int)
+    return bool((np.abs(head - colour).max(1) < 12).any())
+
+
+RED_END, BLUE_END, PALE_YELLOW = (103, 0, 31), (5, 48, 97), (252, 255, 164)
+
+
+def test_a_sheet_has_a_bar_for_every_kind_of_map_on_it():
+    grey = plain((128, 128, 128))
+    signed = [Cell(grey, scale=Scale(signed=True, limit=v, percentile=99.5)) for v in (1.0, 2.0)]
+    kinds = {"plain": (Cell(grey),) * 2, "signed": tuple(signed), "both": (Cell(grey), signed[0])}
+    sheets = {
+        name: contact_sheet([row(2, image=grey, cells=cells)], names(2), title=LONG, subtitle=LONG)
+        for name, cells in kinds.items()
+    }
+    assert [has(sheets[k], PALE_YELLOW) for k in kinds] == [True, False, True]
+    assert [has(sheets[k], RED_END) for k in kinds] == [False, True, True]
+    assert not any(ink_at_the_edges(sheet) for sheet in sheets.values())
+
+
+def test_a_panel_of_signed_maps_has_a_bar_with_their_limit():
+    def bar(*limits):
+        cells = [
+            Cell(plain((128, 128, 128)), scale=Scale(signed=True, limit=v, percentile=99.5))
+            for v in limits
+        ]
+        return panel([Panel(cell, "wren", 0.5) for cell in cells], method=LONG, detail=LONG)
+
+    assert has(bar(1.0), RED_END)
+    assert has(bar(1.0), BLUE_END)
+    assert not has(bar(1.0), PALE_YELLOW)
+    assert bar(1.0, 1.0).tobytes() != bar(2.0, 2.0).tobytes()
+    assert bar(1.0, 2.0).tobytes() == bar(3.0, 4.0).tobytes()
+    assert not ink_at_the_edges(bar(0.0000123))
+
+
+def test_a_signed_cell_keeps_its_scale_also_when_it_is_blank():
+    image, values, scale = plain((9, 9, 9)), np.ones((32, 32)), Scale(signed=True, limit=2.0)
+    assert signed_cell(image, values, scale, ("constant",)) == Cell(None, "blank: constant", scale)
+    assert signed_cell(image, values, scale).scale == scale
 
 
 def test_a_panel_without_a_map_says_why():

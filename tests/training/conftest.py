@@ -10,6 +10,11 @@ from regionwise.training.request import TrainRequest
 OPTIONS = {"widths": [4, 4, 8, 8, 12], "depths": [1, 1, 1, 1]}
 
 
+def merged(*settings: str) -> tuple[str, ...]:
+    """Keep the last of each name."""
+    return tuple({text.partition("=")[0]: text for text in settings}.values())
+
+
 @pytest.fixture(scope="session")
 def birds(tmp_path_factory) -> Path:
     """Three classes of eight birds in four groups, 32 pixels on a side."""
@@ -30,7 +35,7 @@ def ask(birds, tmp_path):
         values = {
             "data": f"birds:{birds}",
             "out": tmp_path / out,
-            "settings": ("epochs=2", "batch=4", "lr=0.01", *settings),
+            "settings": merged("epochs=2", "batch=4", "lr=0.01", *settings),
             "validation": 0.25,
         }
         if "given" not in changes:

@@ -55,7 +55,8 @@ def test_the_fingerprint_knows_what_the_data_are(folder):
 
 
 def test_groups_come_from_a_file_of_two_columns(folder, tmp_path):
-    names = [s.name for s in (d := read_data(f"folder:{folder}")).train + d.test]
+    plain = read_data(f"folder:{folder}")
+    names = [s.name for s in (*plain.train, *plain.test)]
     marks = ("\t", ", ", " ")
     lines = [f"{name}{marks[i % 3]}patient{i // 2}" for i, name in enumerate(names)]
     (tmp_path / "groups.txt").write_text("\n".join([*lines, ""]))
@@ -160,7 +161,9 @@ def test_with_folds_the_three_sets_share_no_group_and_every_image_is_tested_once
         groups = [
             {s.group for s in part} for part in (splits.train, splits.validation, splits.test)
         ]
-        assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
+        assert not groups[0] & groups[1]
+        assert not groups[0] & groups[2]
+        assert not groups[1] & groups[2]
         tested += [s.name for s in splits.test]
     assert sorted(tested) == sorted(s.name for s in data.train)
 

@@ -53,7 +53,8 @@ def test_the_kinds_of_training_differ_where_the_papers_say():
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_a_card_says_where_it_is_from(card):
-    assert card.reference and card.summary.endswith(".")
+    assert card.reference
+    assert card.summary.endswith(".")
     assert scheme_card(card.name) is card
 
 

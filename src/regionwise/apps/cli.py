@@ -9,10 +9,13 @@ from typing import Annotated
 import typer
 
 from regionwise._version import __version__
+from regionwise.apps.compare_command import compare
 from regionwise.apps.data_command import data
 from regionwise.apps.explain_command import explain
+from regionwise.apps.export_command import export
 from regionwise.apps.layers_command import layers
 from regionwise.apps.methods_command import methods
+from regionwise.apps.train_command import train
 from regionwise.errors import RegionwiseError
 
 app = typer.Typer(
@@ -24,8 +27,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(explain)
+app.command()(compare)
 app.command()(layers)
 app.command()(methods)
+app.command()(train)
+app.command()(export)
 app.add_typer(data, name="data")
 
 

@@ -44,11 +44,16 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--against", help="Explain the target's lead over this class."),
     ] = None,
     layer: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--layer", help="The layer to explain.", show_default="the last with a spatial map"
+            "--layer",
+            help="The layer to explain; given several times, their maps are fused.",
+            show_default="the last with a spatial map",
         ),
     ] = None,
+    fuse: Annotated[
+        str, typer.Option("--fuse", help="How layers are fused: mean, max or scaled-max.")
+    ] = "mean",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
         "regionwise-out"
     ),
@@ -82,7 +87,8 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         methods=tuple(method),
         target=target,
         against=against,
-        layer=layer,
+        layers=tuple(layer or ()),
+        fuse=fuse,
         out=out,
         overwrite=overwrite,
         device=device,

@@ -20,8 +20,9 @@ from regionwise.apps.collect import (
 )
 from regionwise.apps.progress import OpenProgress, Progress
 from regionwise.apps.request import ExplainRequest
+from regionwise.attribution.asked import as_recipes
 from regionwise.attribution.catalog import methods
-from regionwise.attribution.explain import as_recipes, explain_all
+from regionwise.attribution.explain import explain_all
 from regionwise.attribution.recipe import Recipe
 from regionwise.data.images import open_image
 from regionwise.errors import ImageError, ModelError, RegionwiseError
@@ -135,7 +136,12 @@ def _explain_batch(
     pictures = [picture for _, picture in opened]
     try:
         attributions = explain_all(
-            job.classifier, pictures, list(job.recipes.values()), _targets(request), request.layer
+            job.classifier,
+            pictures,
+            list(job.recipes.values()),
+            _targets(request),
+            list(request.layers) or None,
+            fuse=request.fuse,
         )
     except torch.OutOfMemoryError as error:
         raise ModelError(
@@ -193,7 +199,7 @@ def _finish(job: _Job, done: _Done) -> None:
     """Write the sheet, and then the manifest."""
     request, classifier = job.request, job.classifier
     shown = min(len(done.records), SHEET_IMAGES)
-    notes = [f"maps at {done.layers[0]}, each scaled to [0, 1]"]
+    notes = [f"maps at {done.layers[0]}, each on its own scale"]
     if classifier.weights not in {"shipped", "pretrained", "given"}:
         notes.append(f"weights: {classifier.weights}")
     if shown < len(done.records):
@@ -205,6 +211,7 @@ def _finish(job: _Job, done: _Done) -> None:
         "versions": versions(),
         "model": classifier.describe(),
         "layer": done.layers[0],
+        "fuse": request.fuse if len(request.layers) > 1 else None,
         "target": request.target,
         "against": request.against,
         "device": request.device,

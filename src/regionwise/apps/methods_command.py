@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from regionwise.registry import Card, Setting
-
-_UNMEASURED: Final = {True: "not measured (--all)", False: ""}
 
 
 def methods(
@@ -75,13 +73,25 @@ def _print_on(found: dict[str, Any], *, as_json: bool) -> None:
     for heading in ("Applies", "Coincides with", "Passes"):
         table.add_column(heading, overflow="fold")
     for row in found["methods"]:
-        applies = "yes" if row["applies"] else f"no: {row['reason']}"
-        same = ", ".join(row["coincides_with"]) if row["measured"] else _UNMEASURED[row["applies"]]
-        table.add_row(*(Text(cell) for cell in (row["name"], applies, same, row["passes"])))
+        same = ", ".join(row["coincides_with"])
+        table.add_row(*(Text(cell) for cell in (row["name"], _applies(row), same, row["passes"])))
     console = Console(highlight=False)
     console.print(table)
     layer = f"layer {found['layer']}, K = {found['channels']}; tail: {found['tail']}"
     console.print(f"{layer}; measured on noise and on a rendered bird", markup=False)
+    left_out = [row["name"] for row in found["methods"] if row["applies"] is None]
+    if left_out:
+        console.print(
+            f"{len(left_out)} methods of many passes were not run: {', '.join(left_out)}."
+            " Add --all to run them, too; that can take minutes.",
+            markup=False,
+        )
+
+
+def _applies(row: dict[str, Any]) -> str:
+    if row["applies"] is None:
+        return "not run (--all)"
+    return "yes" if row["applies"] else f"no: {row['reason']}"
 
 
 def card_record(card: Card) -> dict[str, Any]:

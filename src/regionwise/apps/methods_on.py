@@ -3,7 +3,7 @@
 Methods are compared on two inputs, seeded noise and a rendered bird: they coincide if their maps
 agree up to a positive factor on both, and *where positive* if that holds once negative values are
 cut, as Grad-CAM cuts them and CAM does not. Methods that run the network dozens of times are not
-run, unless everything is to be measured.
+run, unless everything is to be measured: of these it is not said whether they apply.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ class _Verdict:
     card: Card
     refusal: str = ""
     maps: Tensor | None = None
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the method was not run, so that nobody knows."""
+        return self.maps is None and not self.refusal
 
 
 def methods_on(model: str, *, weights: str, thorough: bool = False) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def _record(verdict: _Verdict, all_of_them: Sequence[_Verdict]) -> dict[str, Any
     ]
     return {
         "name": verdict.card.name,
-        "applies": not verdict.refusal,
+        "applies": None if verdict.left_out else not verdict.refusal,
         "reason": verdict.refusal,
         "measured": verdict.maps is not None,
         "coincides_with": same,

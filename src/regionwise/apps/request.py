@@ -16,7 +16,8 @@ class ExplainRequest:
         methods: names with settings.
         target: a target as text.
         against: a class whose score is subtracted; ``None`` explains the target alone.
-        layer: the layer's name; ``None`` for the last with a spatial map.
+        layers: names of layers; none for the last with a spatial map, several to fuse them.
+        fuse: how the maps of several layers are united.
         out: folder for the results.
         overwrite: whether ``out`` may hold something already.
         device: where the network runs.
@@ -30,7 +31,8 @@ class ExplainRequest:
     methods: tuple[str, ...] = ("grad-cam", "score-cam++")
     target: str = "top-1"
     against: str | None = None
-    layer: str | None = None
+    layers: tuple[str, ...] = ()
+    fuse: str = "mean"
     out: Path = Path("regionwise-out")
     overwrite: bool = False
     device: str = "cpu"

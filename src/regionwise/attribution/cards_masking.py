@@ -69,6 +69,7 @@ CARDS: Final = (
         choice="The paper gives no size; here a window of a fifth of the shorter side moves by half"
         " of itself, and the last one ends at the border. It shows 0 in the units of the inputs.",
         uses_layer=False,
+        signed=True,
     ),
     Card(
         name="ss-cam",

@@ -20,6 +20,7 @@ CARDS: Final = (
         passes="1 F + 1 B through the whole network",
         choice="Signed and summed over colours; reduce takes absolute values.",
         uses_layer=False,
+        signed="reduce=sum",
     ),
     Card(
         name="integrated-gradients",
@@ -34,6 +35,7 @@ CARDS: Final = (
         " not times the input, as Kim et al. 2021 ran it; their text adds a Gaussian blur without"
         " its size (blur=SIGMA).",
         uses_layer=False,
+        signed="reduce=sum,variant=paper",
     ),
     Card(
         name="smooth-grad",
@@ -47,6 +49,7 @@ CARDS: Final = (
         " of the authors' code; variant=calm: mean of max-abs maps at level 0.25, as Kim et al."
         " 2021 ran it (their text adds a blur: blur=SIGMA).",
         uses_layer=False,
+        signed="reduce=sum,variant=paper or reduce=sum,variant=calm",
     ),
     Card(
         name="var-grad",
@@ -87,6 +90,8 @@ CARDS: Final = (
         " D is the mean over a cell, where their code reads single pixels, and TV is rounded off at"
         " 0.001, or rounding would decide. combine=mean or max of"
         " the maps brought back.",
+        differentiable=False,
+        planar=True,
     ),
     Card(
         name="augmented-grad-cam++",
@@ -99,5 +104,6 @@ CARDS: Final = (
         choice="After the abstract, with the turns and shifts of Augmented Grad-CAM; the number of"
         " copies is ours. Variants: repository-mended (ScoreCAM++'s baseline: maps added where they"
         " lie, never brought back) and repository (as it was: copy r explains class r).",
+        planar=True,
     ),
 )

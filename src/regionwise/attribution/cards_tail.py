@@ -21,6 +21,7 @@ CARDS: Final = (
         passes="1 F + 1 B",
         choice="Rectified, as pytorch-grad-cam shows it; relu=false gives the signed sum that the"
         " paper proves faithful.",
+        signed="relu=false",
     ),
     Card(
         name="eigen-cam",
@@ -46,6 +47,7 @@ CARDS: Final = (
         choice="As printed, on the logit: y < 0 turns the sign of all weights round. Variants:"
         " absolute (divided by |y|), difference (not divided). A channel is set to 0;"
         " pytorch-grad-cam sets it to min(A) - 1e7 where the layer's minimum is not 0.",
+        signed="relu=false,variant=absolute or relu=false,variant=difference",
     ),
     Card(
         name="recipro-cam",
@@ -72,6 +74,7 @@ CARDS: Final = (
         choice="Exact behind pooling and a linear layer, the rescale rule where its contributions"
         " add up to y(A) - y(0), else integrated gradients in steps=32 points (32 passes through"
         " the tail and back); details name the rule and the gap.",
+        signed="relu=false",
     ),
     Card(
         name="fd-cam",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from regionwise.attribution.cards_joint import CARDS as JOINT_CARDS
 from regionwise.attribution.cards_masking import CARDS as MASKING_CARDS
 from regionwise.attribution.cards_noise import CARDS as NOISE_CARDS
 from regionwise.attribution.cards_tail import CARDS as TAIL_CARDS
@@ -26,6 +27,7 @@ methods.add(
         needs=frozenset({"pooled-head"}),
         passes="1 F",
         choice="Signed and without bias, as printed; bias=true adds b_c (as CAPE and CALM do).",
+        signed=True,
     )
 )
 methods.add(
@@ -39,6 +41,7 @@ methods.add(
         needs=_GRADIENTS,
         passes="1 F + 1 B",
         choice="relu=false gives the signed map (as captum's LayerGradCam does).",
+        signed="relu=false",
     )
 )
 methods.add(
@@ -66,6 +69,7 @@ methods.add(
         needs=_GRADIENTS,
         passes="1 F + 1 B",
         choice="No epsilon: a channel whose activations sum to zero weighs nothing.",
+        signed="relu=false",
     )
 )
 methods.add(
@@ -109,7 +113,7 @@ methods.add(
         " score of the whole image and gives blank maps (variant=equation).",
     )
 )
-for card in (*TAIL_CARDS, *MASKING_CARDS, *NOISE_CARDS):
+for card in (*TAIL_CARDS, *MASKING_CARDS, *NOISE_CARDS, *JOINT_CARDS):
     methods.add(card)
 methods.add(
     Card(
@@ -123,6 +127,7 @@ methods.add(
         passes="1 F + 1 B through the whole network",
         choice="The largest absolute value over colours; reduce=sum keeps the sign.",
         uses_layer=False,
+        signed="reduce=sum",
     )
 )
 methods.add(
@@ -135,6 +140,7 @@ methods.add(
         summary="What a map scores that knows nothing.",
         passes="1 F",
         class_agnostic=True,
+        differentiable=False,
     )
 )
 methods.add(
@@ -147,6 +153,8 @@ methods.add(
         summary="What a map scores that knows only that photographers centre their subject.",
         passes="1 F",
         class_agnostic=True,
+        differentiable=False,
+        planar=True,
     )
 )
 methods.add(
@@ -160,5 +168,7 @@ methods.add(
         passes="1 F",
         class_agnostic=True,
         uses_layer=False,
+        differentiable=False,
+        planar=True,
     )
 )

@@ -2,144 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 import torch
-from PIL import Image
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from regionwise.attribution.catalog import methods as known_methods
+from regionwise.attribution.asked import (
+    Explainable,
+    LayerLike,
+    MethodLike,
+    Shown,
+    as_inputs,
+    as_layers,
+    as_recipes,
+    check_differentiable,
+    check_layered,
+    check_spatial,
+)
+from regionwise.attribution.fusion import check_fuse, fused
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.attribution.result import Attribution, flags_of
-from regionwise.data.images import open_image
-from regionwise.errors import InputError, SettingError
-from regionwise.evidence.checks import check_inputs
+from regionwise.errors import SettingError
 from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS
 from regionwise.evidence.probe import Probe
 from regionwise.evidence.targets import TargetSpec, class_name
 from regionwise.models.adapters import chances
 from regionwise.models.classifier import Classifier
-from regionwise.shapes import Images, Inputs
+from regionwise.models.grids import unstacked
+from regionwise.shapes import GridMaps
 from regionwise.zoo import load_model
 
-Picture: TypeAlias = str | Path | Image.Image
-Explainable: TypeAlias = Tensor | Picture | Sequence[Picture]
-MethodLike: TypeAlias = str | Recipe
 
-
-def explain(
+def explain(  # noqa: PLR0913 - one parameter for each choice
     model: nn.Module | Classifier | str,
     inputs: Explainable,
     method: MethodLike = "grad-cam",
     targets: TargetSpec = None,
-    layer: str | nn.Module | None = None,
+    layer: LayerLike | Sequence[LayerLike] | None = None,
+    *,
+    fuse: str = "mean",
+    create_graph: bool = False,
 ) -> Attribution:
     """Explain a prediction with one method.
 
     Args:
         model: a module, a loaded classifier, or what :func:`regionwise.load_model` takes.
-        inputs: what the model sees, n c h w; or pictures (PIL images or paths) for a model that
-            knows its preprocessing.
+        inputs: what the model sees, n c h w, or volumes n c d h w; or pictures (PIL images or
+            paths) for a model that knows its preprocessing.
         method: ``"grad-cam"``, ``"score-cam++:activation=mish"``, or a recipe.
         targets: what to explain, the top-1 class by default; see
             :mod:`regionwise.evidence.targets`.
-        layer: name or module; the last spatial map by default.
+        layer: name or module; the last spatial map by default. Several are fused into one map.
+        fuse: how, ``mean``, ``max`` or ``scaled-max``: see
+            :func:`regionwise.attribution.fusion.fuse_maps`. Each layer costs the method once.
+        create_graph: keep the map differentiable by the model's parameters, and by inputs that
+            require gradients, for a loss on the map. The model then runs in the mode it is in:
+            in training mode dropout drops, and batch statistics and the random state move on, as
+            in any forward pass of yours; there is one for each layer and each noisy copy.
 
     Raises:
         RegionwiseError: see :mod:`regionwise.errors`.
     """
-    found = explain_all(model, inputs, [method], targets, layer)
+    found = explain_all(
+        model, inputs, [method], targets, layer, fuse=fuse, create_graph=create_graph
+    )
     return next(iter(found.values()))
 
 
-def explain_all(
+def explain_all(  # noqa: PLR0913 - one parameter for each choice
     model: nn.Module | Classifier | str,
     inputs: Explainable,
     methods: Sequence[MethodLike],
     targets: TargetSpec = None,
-    layer: str | nn.Module | None = None,
+    layer: LayerLike | Sequence[LayerLike] | None = None,
+    *,
+    fuse: str = "mean",
+    create_graph: bool = False,
 ) -> dict[str, Attribution]:
     """Explain a prediction with several methods, gathering their evidence once.
 
     Arguments as for :func:`explain`. Returns attributions by canonical method id, in the order in
     which the methods were given.
     """
-    recipes = as_recipes(methods)
+    recipes, layers = as_recipes(methods), as_layers(layer)
+    check_fuse(fuse)
+    if len(layers) > 1:
+        check_layered(recipes)
+    if create_graph:
+        check_differentiable(recipes)
     classifier = load_model(model)
-    fed, shown = as_inputs(classifier, inputs)
+    fed, shown = as_inputs(classifier, inputs, keep_graph=create_graph)
+    check_spatial(recipes, fed)
     needs = frozenset[str]().union(*(recipe.needs for recipe in recipes.values()))
-    with Probe(
-        classifier.module,
-        fed,
-        targets,
-        layer if layer is not None else classifier.layer,
-        needs=needs,
-        class_names=classifier.class_names,
-    ) as probe:
-        top = _top(probe, classifier)
-        return {
-            name: _attribution(recipe, recipe(probe), probe, (top, shown))
-            for name, recipe in recipes.items()
-        }
+    by_layer = []
+    for one in layers:
+        with Probe(
+            classifier.module,
+            fed,
+            targets,
+            one if one is not None else classifier.layer,
+            needs=needs,
+            class_names=classifier.class_names,
+            create_graph=create_graph,
+        ) as probe:
+            targets = probe.targets.spec
+            by_layer.append(_answers(probe, recipes, classifier, shown))
+    if len(layers) == 1:
+        return by_layer[0]
+    return {name: fused([answers[name] for answers in by_layer], fuse) for name in recipes}
 
 
-def as_recipes(methods: Sequence[MethodLike]) -> dict[str, Recipe]:
-    """Return recipes by canonical id.
-
-    Raises:
-        SettingError: no method, an unknown one, or one with a setting that does not exist.
-    """
-    if isinstance(methods, str) or not isinstance(methods, Sequence):
-        raise SettingError(f"methods must be a list of names or recipes, not {methods!r}")
-    if not methods:
-        raise SettingError("no method was given; `regionwise methods` lists them")
-    recipes: dict[str, Recipe] = {}
-    for method in methods:
-        recipe = known_methods.parse(method) if isinstance(method, str) else method
-        if not isinstance(recipe, Recipe):
-            raise SettingError(f"a method cannot be {method!r}; give a name or a recipe")
-        recipes.setdefault(recipe.id, recipe)
-    return recipes
-
-
-def as_inputs(classifier: Classifier, inputs: Any) -> tuple[Inputs, Images | None]:
-    """Return what the model sees, and the same as RGB in [0, 1] where that is known.
-
-    Raises:
-        InputError: pictures for a model without preprocessing, or something that is neither.
-        ImageError: a picture that cannot be read.
-    """
-    how = classifier.preprocessing
-    if isinstance(inputs, Tensor):
-        inputs = check_inputs(inputs)
-        shown = how.denormalize(inputs) if how is not None and _fits(inputs) else None
-        if shown is None and _fits(inputs) and 0 <= float(inputs.min()) <= float(inputs.max()) <= 1:
-            shown = inputs
-        return inputs, shown
-    alone = isinstance(inputs, str | Path | Image.Image)
-    pictures = [inputs] if alone else list(inputs) if isinstance(inputs, Iterable) else [inputs]
-    if not all(isinstance(p, str | Path | Image.Image) for p in pictures):
-        raise InputError("inputs must be a tensor (n, c, h, w), pictures, or paths of pictures")
-    if how is None:
-        raise InputError(
-            "this model brings no preprocessing, so pictures cannot be turned into its inputs;"
-            " give a tensor (n, c, h, w), or a regionwise.Classifier(module, Preprocessing(...))"
-            " - a factory in a file may return one"
-        )
-    opened = [p if isinstance(p, Image.Image) else open_image(Path(p)) for p in pictures]
-    fed = how(opened)
-    return fed, how.denormalize(fed)
-
-
-def _fits(inputs: Tensor) -> bool:
-    return inputs.shape[1] == 3
+def _answers(
+    probe: Probe, recipes: dict[str, Recipe], classifier: Classifier, shown: Shown | None
+) -> dict[str, Attribution]:
+    top = _top(probe, classifier)
+    return {
+        name: _attribution(recipe, recipe(probe), probe, (top, shown))
+        for name, recipe in recipes.items()
+    }
 
 
 def _top(probe: Probe, classifier: Classifier) -> tuple[tuple[str, float], ...]:
     link = probe.targets.link
-    best = chances(probe.logits, link).max(dim=1)
+    best = chances(probe.logits.detach(), link).max(dim=1)
     values = torch.full_like(best.values, torch.nan) if link == "identity" else best.values
     return tuple(
         (class_name(index, classifier.class_names), probability)
@@ -151,25 +137,49 @@ def _attribution(
     recipe: Recipe,
     raw: RawMaps,
     probe: Probe,
-    shown: tuple[tuple[tuple[str, float], ...], Images | None],
+    shown: tuple[tuple[tuple[str, float], ...], Shown | None],
 ) -> Attribution:
-    gradients = None
-    if GRADIENTS in recipe.needs:
-        gradients = probe.gradients
-    elif INPUT_GRADIENTS in recipe.needs:
-        gradients = probe.input_gradients
-    flags = flags_of(raw.maps, gradients=gradients)
+    maps = torch.nan_to_num(raw.maps, nan=0.0, posinf=0.0, neginf=0.0)
+    if not probe.create_graph:
+        maps = maps.detach()
+    elif not maps.requires_grad:
+        raise SettingError(
+            f"the map of {recipe.id!r} depends on nothing that requires gradients"
+            " (create_graph=True): let the weights that it uses require them, or the inputs"
+        )
     return Attribution(
         method=recipe.id,
-        maps=torch.nan_to_num(raw.maps, nan=0.0, posinf=0.0, neginf=0.0),
+        maps=_in_space(maps, probe),
         targets=probe.targets.indices,
         target_names=probe.targets.names,
         scores=probe.scores,
         probabilities=probe.probabilities,
         layer=probe.layer,
-        size=probe.size,
-        flags=flags,
+        size=_size(probe),
+        flags=flags_of(raw.maps, gradients=_gradients(recipe, probe)),
         top=shown[0],
         details=raw.details,
         images=shown[1],
+        # of a class against another, exact contributions are subtracted cell by cell
+        signed=recipe.signed or (recipe.exact and probe.targets.pair is not None),
+        exact=recipe.exact and probe.targets.pair is None,
     )
+
+
+def _gradients(recipe: Recipe, probe: Probe) -> Tensor | None:
+    if GRADIENTS in recipe.needs:
+        return probe.gradients.detach()
+    return probe.input_gradients.detach() if INPUT_GRADIENTS in recipe.needs else None
+
+
+def _size(probe: Probe) -> tuple[int, ...]:
+    rows, columns = probe.size
+    if probe.slices is None:
+        return rows, columns
+    return probe.slices, rows // probe.slices, columns
+
+
+def _in_space(maps: Float[Tensor, "n t di j"], probe: Probe) -> GridMaps:
+    """Take the slices of a volume apart, of the layer's grid or of the inputs."""
+    slices = probe.slices if tuple(maps.shape[2:]) == probe.size else probe.grid.slices
+    return maps if slices is None else unstacked(maps, slices)

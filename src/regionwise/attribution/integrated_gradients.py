@@ -69,7 +69,7 @@ class IntegratedGradients(Recipe):
     baseline: float = 0.0
     reduce: Reduce = "sum"
     variant: Variant = "paper"
-    blur: float = field(default=0.0, metadata={"at_least": 0})
+    blur: float = field(default=0.0, metadata={"at_least": 0, "planar": True})
 
     def __post_init__(self) -> None:
         """Refuse settings that the variant would not use."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from regionwise.attribution.catalog import methods
@@ -39,6 +39,22 @@ class Recipe(ABC):
     def needs(self) -> frozenset[str]:
         """Evidence to prepare for, from the method's card."""
         return methods.card(self.name).needs
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative values speak against the target, from the method's card."""
+        return methods.card(self.name).is_signed(self)
+
+    @property
+    def planar(self) -> bool:
+        """Whether images can be explained, but no volumes: from the card, or by a setting."""
+        given = [f.name for f in fields(self) if f.metadata.get("planar") and getattr(self, f.name)]
+        return methods.card(self.name).planar or bool(given)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the cells of a map add up to its class's probability, as the head is read."""
+        return False
 
     @abstractmethod
     def __call__(self, probe: Probe) -> RawMaps:

@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from regionwise.attribution.showing import as_html, known_pictures, panel_of, write_one
+from regionwise.attribution.scaling import Normalize, saliency_of
+from regionwise.attribution.showing import (
+    as_html,
+    file_stem,
+    known_pictures,
+    panel_of,
+    write_one,
+)
+from regionwise.attribution.volume import flat
 from regionwise.errors import InputError
-from regionwise.evidence.masking import is_constant, min_max, upsample
-from regionwise.shapes import Images, Maps, Scores, TargetIndices
+from regionwise.files import replacing
+from regionwise.pictures.encoding import encode_png
+from regionwise.shapes import GridMaps, Scores, TargetIndices
 
-Normalize = Literal["min-max", "max", "image"]
+Flags: TypeAlias = tuple[tuple[tuple[str, ...], ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,66 +35,70 @@ class Attribution:
 
     Attributes:
         method: canonical id of the method.
-        maps: raw and signed, at the method's own resolution, n t i j.
+        maps: raw and signed, at the method's own resolution, n t i j; of volumes n t d i j.
         targets: classes explained, n t; ``None`` where a score function was.
         target_names: what they are called, n x t.
         scores: the explained scalars (logits, or the function's values), n t.
         probabilities: softmax probabilities of the targets, n t; NaN for a score function.
-        layer: path of the explained layer.
-        size: rows and columns of the inputs.
+        layer: path of the explained layer; of several that were fused, joined by ``+``.
+        size: rows and columns of the inputs; of volumes slices, rows and columns.
         flags: why a map says nothing, n x t x reasons; empty where it says something.
         top: the predicted class of each image and its probability.
         details: what the method decided on the way.
-        images: RGB in [0, 1] as the model saw them, n c h w, for pictures.
+        images: RGB in [0, 1] as the model saw them, n c h w or n c d h w, for pictures.
+        signed: zero says nothing, positive values speak for the target and negative ones against
+            it; pictures then show red and blue instead of a scale from 0 to 1.
+        exact: the cells of a map add up to the probability of its class, by the network's own
+            head; pictures then say which regions hold how much.
+
+    Asked for with ``create_graph=True``, maps, scores and probabilities carry the graph to the
+    model's parameters, and so does the saliency.
     """
 
     method: str
-    maps: Maps
+    maps: GridMaps
     targets: TargetIndices | None
     target_names: tuple[tuple[str, ...], ...]
     scores: Scores
     probabilities: Scores
     layer: str
-    size: tuple[int, int]
-    flags: tuple[tuple[tuple[str, ...], ...], ...]
+    size: tuple[int, ...]
+    flags: Flags
     top: tuple[tuple[str, float], ...]
     details: Mapping[str, Any] = field(default_factory=dict)
-    images: Images | None = None
+    images: Float[Tensor, "n c *s h w"] | None = None
+    signed: bool = False
+    exact: bool = False
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.maps)
 
     def saliency(
-        self, size: tuple[int, int] | None = None, *, normalize: Normalize | None = "min-max"
-    ) -> Float[Tensor, "n t h w"]:
+        self, size: tuple[int, ...] | None = None, *, normalize: Normalize | None = "min-max"
+    ) -> Float[Tensor, "n t *s h w"]:
         """Return maps in [0, 1] at ``size`` (rows, columns), the inputs' size by default.
 
-        Bilinear upsampling first, then normalisation: ``min-max`` per map; ``max``: negative
-        values to 0, then divided by the largest; ``image``: min-max over all targets of an image
-        together (CAPE, Chowdhury et al. 2024, Sec. 3.1). A constant map becomes zero. ``None``
-        upsamples only, and keeps units and signs.
+        Volumes have three sizes: slices, rows, columns. Bilinear (trilinear) upsampling first,
+        then normalisation: ``min-max`` per map; ``max``: negative values to 0, then divided by the
+        largest; ``image``: min-max over all targets of an image together (CAPE, Chowdhury et al.
+        2024, Sec. 3.1). A constant map becomes zero. ``None`` upsamples only, and keeps units and
+        signs.
 
         Raises:
             InputError: a size below 1, or an unknown normalisation.
         """
-        size = self.size if size is None else (int(size[0]), int(size[1]))
-        if min(size) < 1:
-            raise InputError(f"a saliency map cannot have size {size}")
-        full = upsample(self.maps.double(), size)
-        if normalize == "min-max":
-            full = min_max(full, constant=is_constant(self.maps))
-        elif normalize == "image":
-            n, t = full.shape[:2]
-            low = self.maps.reshape(n, -1, self.maps.shape[-1])
-            rows = full.reshape(n, t * size[0], size[1])
-            full = min_max(rows, constant=is_constant(low)).reshape(n, t, *size)
-        elif normalize == "max":
-            full = full.relu()
-            full = full / full.amax(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo().tiny)
-        elif normalize is not None:
-            raise InputError(f"unknown normalisation {normalize!r}: min-max, max, image or None")
-        return full.to(self.maps.dtype)
+        size = self.size if size is None else tuple(int(length) for length in size)
+        return saliency_of(self.maps, size, normalize)
+
+    def detach(self) -> Attribution:
+        """Return the same without a graph, which it has if ``create_graph`` was asked for."""
+        return replace(
+            self,
+            maps=self.maps.detach(),
+            scores=self.scores.detach(),
+            probabilities=self.probabilities.detach(),
+        )
 
     def one(self, index: int) -> Attribution:
         """Return the attribution of one image of the batch."""
@@ -132,62 +145,69 @@ class Attribution:
             probabilities=self.probabilities[:, [first]],
             flags=flags_of(maps),
             details={},
+            signed=True,
+            exact=False,
         )
 
-    def overlay(self, images: Images | None = None) -> list[Image.Image]:
+    def overlay(self, images: Tensor | None = None) -> list[Image.Image]:
         """Return one picture per image: the map of each target over it, with its probability.
 
+        A volume is shown as up to nine of its slices, side by side.
+
         Args:
-            images: RGB in [0, 1], n c h w; by default those that were explained.
+            images: RGB in [0, 1], n c h w (or n c d h w); by default those that were explained.
 
         Raises:
             InputError: the images are not known, or do not fit.
         """
-        pictures = known_pictures(self, images)
-        return [panel_of(self, index, picture) for index, picture in enumerate(pictures)]
+        shown, given = flat(self.detach(), images)
+        pictures = known_pictures(shown, given)
+        return [panel_of(shown, index, picture) for index, picture in enumerate(pictures)]
 
-    def save(self, folder: str | Path, images: Images | None = None) -> list[Path]:
+    def save(self, folder: str | Path, images: Tensor | None = None) -> list[Path]:
         """Write METHOD.npz, and METHOD.png where images are known, and return the folders.
 
         A single image goes into ``folder`` itself, several into ``folder/0``, ``folder/1``, ...
         The archive holds ``map`` (t i j), ``saliency`` (t h w), ``target``, ``score`` and
-        ``probability`` (t).
+        ``probability`` (t); map and saliency of a volume have its slices (t d i j, t d h w).
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        folder = Path(folder)
-        known = images is not None or self.images is not None
-        pictures = known_pictures(self, images) if known else [None] * len(self)
+        folder, kept = Path(folder), self.detach()
+        shown, given = flat(kept, images)
+        pictures = [None] * len(self) if given is None else known_pictures(shown, given)
         places = [folder] if len(self) == 1 else [folder / str(i) for i in range(len(self))]
         for index, (place, picture) in enumerate(zip(places, pictures, strict=True)):
-            write_one(self, index, place, picture)
+            if picture is not None:
+                with replacing(place / f"{file_stem(self.method)}.png") as path:
+                    path.write_bytes(encode_png(panel_of(shown, index, picture)))
+            write_one(kept, index, place, None)
         return places
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        return as_html(flat(self.detach(), None)[0])
 
     def __repr__(self) -> str:
         """Say what was explained, shortly."""
-        n, t, i, j = self.maps.shape
+        n, t, *cells = self.maps.shape
         blank = sum(bool(reasons) for row in self.flags for reasons in row)
         note = f", {blank} blank" if blank else ""
         return (
             f"Attribution({self.method!r}, {n} image{'s' * (n != 1)} x {t} target{'s' * (t != 1)},"
-            f" maps {i} x {j} at {self.layer!r}{note})"
+            f" maps {' x '.join(map(str, cells))} at {self.layer!r}{note})"
         )
 
 
-def flags_of(
-    maps: Maps, *, gradients: Tensor | None = None
-) -> tuple[tuple[tuple[str, ...], ...], ...]:
+def flags_of(maps: GridMaps, *, gradients: Tensor | None = None) -> Flags:
     """Say of each map why it says nothing, n x t x reasons; nothing of a map that says something.
 
     Reasons: ``not finite``; ``zero gradient``; ``no positive evidence`` (nowhere above zero);
     ``constant``.
     """
-    finite = torch.isfinite(maps).flatten(2).all(dim=2)
-    low, high = maps.amin(dim=(-2, -1)), maps.amax(dim=(-2, -1))
+    cells = maps.detach().flatten(2)
+    finite = torch.isfinite(cells).all(dim=2)
+    low, high = cells.amin(dim=2), cells.amax(dim=2)
     reasons = {
         "not finite": ~finite,
         "no positive evidence": finite & (high <= 0),

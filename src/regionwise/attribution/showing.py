@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,12 @@ from torch import Tensor
 from regionwise.attribution.catalog import methods
 from regionwise.errors import InputError
 from regionwise.files import replacing
-from regionwise.pictures.cell import Cell, overlay_cell
+from regionwise.heads.regions import Regions, regions_of
+from regionwise.pictures.cell import Cell, overlay_cell, signed_cell
 from regionwise.pictures.encoding import encode_arrays, encode_png
 from regionwise.pictures.panel import Panel, panel
+from regionwise.pictures.scale import signed_scale
+from regionwise.pictures.values import Values, share_text
 
 if TYPE_CHECKING:
     from regionwise.attribution.result import Attribution
@@ -39,32 +44,76 @@ def picture_of(image: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w c"]:
 def cells_of(
     attribution: Attribution, index: int, image: UInt8[np.ndarray, "h w 3"]
 ) -> tuple[Cell, ...]:
-    """Return an overlay for each target of one image, or the reason why there is none."""
+    """Return an overlay for each target of one image, or the reason why there is none.
+
+    A map is scaled to [0, 1] by itself. Signed maps are red for the target and blue against it,
+    without a tint at zero; the maps of an image share one limit, so that its targets can be
+    compared: the largest magnitude, for maps of pixels the 99.5th percentile of the magnitudes.
+    """
     size = (image.shape[0], image.shape[1])
-    maps = attribution.one(index).saliency(size)[0].double().cpu().numpy()
+    one = attribution.one(index)
+    if one.signed:
+        return _signed_cells(one, image)
+    regions = _regions(one)
+    maps = _doubles(one.saliency(size)[0])
     return tuple(
-        overlay_cell(image, saliency, reasons)
-        for saliency, reasons in zip(maps, attribution.flags[index], strict=True)
+        replace(
+            overlay_cell(image, saliency, reasons),
+            values=None if found is None else values_of(found),
+        )
+        for saliency, reasons, found in zip(maps, one.flags[0], regions, strict=True)
     )
+
+
+def values_of(regions: Regions) -> Values:
+    """Return the numbers to write into regions: per cent of probability."""
+    pairs = zip(regions.cells, regions.values, strict=True)
+    return Values(*regions.size, {cell: share_text(value) for cell, value in pairs})
+
+
+def _regions(one: Attribution) -> tuple[Regions | None, ...]:
+    """Return of each target the regions above 5 % of the strongest, if its map is exact."""
+    if not one.exact or one.signed:
+        return (None,) * one.maps.shape[1]
+    return tuple(regions_of(each.detach(), share=None, least=0.05) for each in one.maps[0])
+
+
+def _signed_cells(one: Attribution, image: UInt8[np.ndarray, "h w 3"]) -> tuple[Cell, ...]:
+    raw = _doubles(one.maps[0])
+    maps = _doubles(one.saliency((image.shape[0], image.shape[1]), normalize=None)[0])
+    scale = signed_scale(raw, pixels=raw.shape[1:] == one.size)
+    return tuple(
+        signed_cell(image, values, scale, _reasons(own, reasons))
+        for values, own, reasons in zip(maps, raw, one.flags[0], strict=True)
+    )
+
+
+def _reasons(values: np.ndarray, flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return why a signed map is blank: to speak against the target only is no reason."""
+    says = bool(values.min() < values.max())
+    return tuple(f for f in flags if not (says and f == "no positive evidence"))
 
 
 def panel_of(
     attribution: Attribution, index: int, image: UInt8[np.ndarray, "h w 3"]
 ) -> Image.Image:
     """Return the overlays of one image with class, probability and colour bar."""
-    chances = attribution.probabilities[index].tolist()
+    one = attribution.one(index)
+    told = zip(one.target_names[0], one.probabilities[0].tolist(), _regions(one), strict=True)
     panels = [
-        Panel(cell, name, chance if chance == chance else None)  # noqa: PLR0124 - NaN is not itself
-        for cell, name, chance in zip(
-            cells_of(attribution, index, image),
-            attribution.target_names[index],
-            chances,
-            strict=True,
-        )
+        _panel(cell, name, chance, regions)
+        for cell, (name, chance, regions) in zip(cells_of(one, 0, image), told, strict=True)
     ]
     card = methods.card(attribution.method.partition(":")[0])
     detail = attribution.layer if card.uses_layer else ""
     return panel(panels, method=attribution.method, detail=detail)
+
+
+def _panel(cell: Cell, name: str, chance: float, regions: Regions | None) -> Panel:
+    """Return a panel; an exact map tells the probability that it splits up."""
+    if regions is not None:
+        return Panel(cell, name, regions.probability, str(regions))
+    return Panel(cell, name, None if math.isnan(chance) else chance)
 
 
 def arrays_of(attribution: Attribution, index: int) -> dict[str, np.ndarray]:
@@ -135,6 +184,11 @@ def as_html(attribution: Attribution) -> str:
     ]
     tags = [f'<img src="data:image/png;base64,{p}" style="max-width:100%">' for p in pictures]
     return text + "".join(tags)
+
+
+def _doubles(maps: Tensor) -> Float[np.ndarray, "t h w"]:
+    array: np.ndarray = maps.detach().double().cpu().numpy()
+    return array
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:

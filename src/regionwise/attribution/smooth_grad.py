@@ -70,7 +70,7 @@ class SmoothGrad(Recipe):
     level: float | None = None
     reduce: Reduce = "max-abs"
     variant: SmoothVariant = "paper"
-    blur: float = field(default=0.0, metadata={"at_least": 0})
+    blur: float = field(default=0.0, metadata={"at_least": 0, "planar": True})
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -109,7 +109,7 @@ class VarGrad(Recipe):
     level: float | None = None
     reduce: Reduce = "max-abs"
     variant: VarVariant = "paper"
-    blur: float = field(default=0.0, metadata={"at_least": 0})
+    blur: float = field(default=0.0, metadata={"at_least": 0, "planar": True})
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -4,8 +4,9 @@
 
 As there: maps are float32 arrays n h w at input size, minimum 0 and maximum 1 each; several layers
 are averaged; ``targets=None`` explains the top class. Otherwise than there: the model is left as it
-was, a wrong number of targets is refused, layers may be given by name, and tokens and
-channels-last maps are read as grids without a ``reshape_transform``, which is not used.
+was, a wrong number of targets is refused, and layers may be given by name. Tokens and
+channels-last maps are read as grids without a ``reshape_transform``: one that is given is held
+against that reading, at the cost of a forward pass, and refused where it reads other cells.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from regionwise.attribution.explain import explain
+from regionwise.compat.reshaping import Reshape, check_reshape
 from regionwise.errors import SettingError, TargetError
 from regionwise.evidence.masking import upsample
 from regionwise.evidence.targets import TargetSpec
+from regionwise.shapes import Maps
 
 Target = Callable[[Tensor], Tensor]
 
@@ -47,7 +50,7 @@ class _CAM:
         self,
         model: nn.Module,
         target_layers: Sequence[nn.Module | str],
-        reshape_transform: Callable[[Tensor], Tensor] | None = None,
+        reshape_transform: Reshape | None = None,
     ) -> None:
         if not target_layers:
             raise SettingError("target_layers is empty; give a list of modules or names")
@@ -65,7 +68,8 @@ class _CAM:
         """Return one map per image, n h w.
 
         Raises:
-            SettingError: smoothing was asked for, which is not offered here.
+            SettingError: smoothing was asked for, which is not offered here; or the
+                ``reshape_transform`` reads other cells than Regionwise does.
         """
         if aug_smooth or eigen_smooth:
             raise SettingError(
@@ -75,14 +79,17 @@ class _CAM:
         spec = _spec(targets, len(input_tensor))
         size = (input_tensor.shape[2], input_tensor.shape[3])
         maps = [
-            upsample(
-                _scaled(explain(self.model, input_tensor, self.method, spec, layer).maps), size
-            )
+            upsample(_scaled(self._maps(input_tensor, spec, layer)), size)
             for layer in self.target_layers
         ]
         averaged = _scaled(torch.stack(maps).mean(dim=0).relu())
         found: NDArray[np.float32] = averaged[:, 0].float().cpu().numpy()
         return found
+
+    def _maps(self, inputs: Tensor, spec: TargetSpec, layer: nn.Module | str) -> Maps:
+        if self.reshape_transform is not None:
+            check_reshape(self.reshape_transform, self.model, inputs, layer)
+        return explain(self.model, inputs, self.method, spec, layer).maps
 
     def __enter__(self) -> _CAM:  # noqa: PYI034 - beartype has no Self
         return self

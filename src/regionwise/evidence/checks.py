@@ -8,30 +8,58 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from regionwise.errors import InputError, LayerError, ModelError
+from regionwise.errors import InputError, LayerError, ModelError, SettingError
+from regionwise.evidence.needs import DIRECT, NEEDS
 from regionwise.models.grids import Grid, Hints, grid_of
-from regionwise.shapes import Inputs, Logits
+from regionwise.shapes import Fed, Logits, Scores
 
 
-def check_inputs(inputs: Any) -> Inputs:
-    """Refuse what no network can be fed with.
+def check_inputs(inputs: Any, *, keep_graph: bool = False) -> Fed:
+    """Refuse what no network can be fed with; return the rest, without its graph by default.
 
     Raises:
-        InputError: no floating tensor n c h w with n >= 1, or NaN or infinity in it.
+        InputError: no floating tensor n c h w, or n c d h w, with n >= 1; or NaN or infinity in it.
     """
     if not isinstance(inputs, Tensor):
         raise InputError(f"inputs must be a tensor (n, c, h, w), not {type(inputs).__name__}")
-    if inputs.dim() != 4 or 0 in inputs.shape:
-        raise InputError(f"inputs must have shape (n, c, h, w), not {tuple(inputs.shape)}")
+    if inputs.dim() not in {4, 5} or 0 in inputs.shape:
+        raise InputError(
+            f"inputs must have shape (n, c, h, w), or (n, c, d, h, w) for volumes, not"
+            f" {tuple(inputs.shape)}"
+        )
     if not inputs.is_floating_point():
         raise InputError(f"inputs must be floating numbers, not {inputs.dtype}; divide by 255")
     broken = ~torch.isfinite(inputs).flatten(1).all(dim=1)
     if broken.any():
         raise InputError(f"input {int(broken.nonzero()[0])} contains NaN or infinity")
-    return inputs.detach().clone() if inputs.is_inference() else inputs.detach()
+    if inputs.is_inference():
+        return inputs.detach().clone()
+    return inputs if keep_graph else inputs.detach()
 
 
-def as_map(output: Any, layer: str, image: tuple[int, int], hints: Hints) -> Grid:
+def check_volumes(model: nn.Module, inputs: Fed, needs: frozenset[str]) -> None:
+    """Refuse volumes where evidence needs a plane, or where all convolutions are flat.
+
+    Raises:
+        InputError: the network has two-dimensional convolutions, and nothing else.
+        SettingError: masked images or changed activations are needed.
+    """
+    if inputs.dim() != 5:
+        return
+    if needs - DIRECT:
+        raise SettingError(
+            f"volumes (n, c, d, h, w) have no {', '.join(map(repr, sorted(needs - DIRECT)))};"
+            f" only {', '.join(map(repr, sorted(DIRECT)))} can be had of them"
+        )
+    kinds = [type(module).__name__ for module in model.modules()]
+    if "Conv2d" in kinds and not any("3d" in kind for kind in kinds):
+        raise InputError(
+            f"inputs of shape {tuple(inputs.shape)} are volumes, but the network has"
+            " two-dimensional layers only; give images (n, c, h, w)"
+        )
+
+
+def as_map(output: Any, layer: str, image: tuple[int, ...], hints: Hints) -> Grid:
     """Return how a layer's output is read as a map of several cells.
 
     Raises:
@@ -43,7 +71,8 @@ def as_map(output: Any, layer: str, image: tuple[int, int], hints: Hints) -> Gri
             return grid
     raise LayerError(
         f"layer {layer!r} gives {_kind_of(output)}, not a map of several cells"
-        " (n, channels, rows, columns, or tokens on a grid);"
+        " (n, channels, rows, columns, or tokens on a grid;"
+        " of a volume n, channels, slices, rows, columns);"
         " leave the layer out, and the last one that does is found;"
         " `regionwise layers MODEL` lists them"
     )
@@ -118,6 +147,40 @@ def finite_logits(logits: Logits, model: nn.Module) -> Logits:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ModelError(f"the logits are not finite: weight {name!r} has NaN or infinity")
     raise ModelError("the logits are not finite, though inputs and weights are; try float32")
+
+
+def finite_scores(scores: Scores) -> Scores:
+    """Return the scores if they are finite.
+
+    Raises:
+        ModelError: they are not.
+    """
+    if not torch.isfinite(scores).all():
+        raise ModelError("the score explained is not finite; check the score function")
+    return scores
+
+
+def check_known(needs: frozenset[str]) -> None:
+    """Refuse evidence that no probe has.
+
+    Raises:
+        ModelError: names it.
+    """
+    if not needs <= NEEDS:
+        raise ModelError(f"unknown evidence {sorted(needs - NEEDS)}; known: {sorted(NEEDS)}")
+
+
+def check_declared(need: str, needs: frozenset[str]) -> None:
+    """Refuse to give what the probe was not opened for.
+
+    Raises:
+        ModelError: names it.
+    """
+    if need not in needs:
+        raise ModelError(
+            f"this probe was opened without {need!r}: name it in `needs`, or in the method's"
+            " card, so that the one forward pass can prepare for it"
+        )
 
 
 def ran_message(layer: str, times: int) -> str:

@@ -22,6 +22,17 @@ def upsample(
     return F.interpolate(maps, size, mode="bilinear", align_corners=align_corners)
 
 
+def resized(maps: Float[Tensor, "n t *d i j"], size: tuple[int, ...]) -> Tensor:
+    """Interpolate to ``size``: bilinearly to rows and columns, trilinearly with slices before them.
+
+    Returns n t h w, or n t d h w.
+    """
+    if tuple(maps.shape[2:]) == size:
+        return maps
+    mode = "bilinear" if len(size) == 2 else "trilinear"
+    return F.interpolate(maps, size, mode=mode, align_corners=False)
+
+
 def min_max(
     maps: Float[Tensor, "*b h w"], *, constant: Bool[Tensor, "*b 1 1"] | None = None
 ) -> Float[Tensor, "*b h w"]:

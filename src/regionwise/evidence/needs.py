@@ -19,4 +19,13 @@ POOLED_HEAD: Final = "pooled-head"
 TAIL: Final = "tail"
 """Scores of changed activations, the network in front of the layer left out."""
 
-NEEDS: Final = frozenset({GRADIENTS, INPUT_GRADIENTS, MASKED_SCORES, POOLED_HEAD, TAIL})
+JOINT: Final = "joint"
+"""The joint of class and location that the head of a self-explaining network gives."""
+
+DIRECT: Final = frozenset({GRADIENTS, INPUT_GRADIENTS, POOLED_HEAD, JOINT})
+"""Evidence of the one pass itself, without masked images or changed activations.
+
+It can keep its graph. It knows cells but no plane, so that volumes have it too.
+"""
+
+NEEDS: Final = frozenset({GRADIENTS, INPUT_GRADIENTS, MASKED_SCORES, POOLED_HEAD, TAIL, JOINT})

@@ -5,6 +5,8 @@ from a clone of it, so that modules working in place behind the layer change not
 One ``torch.autograd.grad`` through the tail then serves every gradient method; a further target
 costs one more pass through the tail. Only where input gradients are asked for does the trunk keep
 its graph; layer and input gradients then come from the same backward pass.
+
+``create_graph=True`` keeps one graph from the weights and the inputs to everything that is asked.
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regionwise.errors import LayerError, ModelError
-from regionwise.evidence.checks import as_logits, check_classes, check_inputs, finite_logits
+from regionwise.evidence import checks
 from regionwise.evidence.forward import run_once
+from regionwise.evidence.graphs import check_graph, derivatives, find_joined_head
 from regionwise.evidence.needs import (
     GRADIENTS,
     INPUT_GRADIENTS,
+    JOINT,
     MASKED_SCORES,
-    NEEDS,
     POOLED_HEAD,
     TAIL,
 )
@@ -42,13 +44,16 @@ from regionwise.evidence.scoring import (
 from regionwise.evidence.state import borrowed, device_of, dtype_of
 from regionwise.evidence.targets import Targets, TargetSpec
 from regionwise.evidence.tracing import resolve_layer
+from regionwise.heads.finding import find_joint
+from regionwise.heads.joint import Joint
 from regionwise.heads.pooled import PooledHead, find_pooled_head
 from regionwise.models.adapters import link_of
-from regionwise.models.grids import Grid
+from regionwise.models.grids import Grid, stacked, unstacked
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import (
     Activations,
     ChannelLogits,
+    Fed,
     Gradients,
     InputGradients,
     Inputs,
@@ -64,14 +69,20 @@ class Probe:
 
     Args:
         model: any classifier whose output is a tensor of logits n y.
-        inputs: what the model sees, n c h w.
+        inputs: what the model sees, n c h w; or volumes n c d h w.
         targets: what to explain, see :mod:`regionwise.evidence.targets`.
         layer: name or module; the last spatial map by default.
         needs: what will be asked besides activations and logits, of :data:`NEEDS`.
         class_names: lets targets be given, and shown, by name.
+        create_graph: activations, logits, scores and gradients stay differentiable by the
+            parameters, and by the inputs if these require gradients, for losses on maps. The
+            model then runs in the mode it is in: in training mode dropout drops, and batch
+            statistics and the random state move on, as in any forward pass of yours.
 
     Attributes:
-        activations: the layer's output, n k i j.
+        inputs: n c h w; the slices of a volume lie below each other, n c (d h) w.
+        slices: d of a volume, ``None`` for images.
+        activations: the layer's output, n k i j; of a volume n k (d i) j.
         logits: n y.
         targets: resolved, t per image.
         scores: the explained scalars, n t.
@@ -80,41 +91,46 @@ class Probe:
         InputError: inputs of the wrong shape or dtype, or not finite.
         LayerError: the layer does not exist, does not run exactly once, or gives no map.
         ModelError: the output is no logits n y, or not finite.
+        SettingError: ``create_graph`` with evidence that has no graph, or nothing to learn; a
+            volume with evidence that needs a plane.
         TargetError: targets that do not exist or do not match the batch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter for each choice
         self,
         model: nn.Module,
-        inputs: Inputs,
+        inputs: Fed,
         targets: TargetSpec = None,
         layer: str | nn.Module | None = None,
         *,
         needs: frozenset[str] = frozenset({GRADIENTS}),
         class_names: Sequence[str] | None = None,
+        create_graph: bool = False,
     ) -> None:
-        if not needs <= NEEDS:
-            raise ModelError(f"unknown evidence {sorted(needs - NEEDS)}; known: {sorted(NEEDS)}")
+        checks.check_known(needs)
         self._model = unwrap(model)
         self._given = inputs
         self._spec = targets
         self._wanted_layer = layer
         self._needs = needs
         self._class_names = class_names
+        self.create_graph = create_graph
         self._stack = ExitStack()
         self._cache: dict[Hashable, Any] = {}
 
     def __enter__(self) -> Probe:  # noqa: PYI034 - beartype has no Self
         with ExitStack() as stack:
-            stack.enter_context(borrowed(self._model))
-            self.inputs = self._checked_inputs()
-            self.layer, module = resolve_layer(self._model, self._wanted_layer, self.inputs)
-            self._forward_once(module)
+            stack.enter_context(borrowed(self._model, as_it_is=self.create_graph))
+            fed = self._checked_inputs()
+            self.slices = fed.shape[2] if fed.dim() == 5 else None
+            self.inputs: Inputs = fed if self.slices is None else stacked(fed)
+            self.layer, module = resolve_layer(self._model, self._wanted_layer, fed)
+            self._forward_once(fed, module)
             resolved = resolve_targets(self._spec, self.logits, self._class_names)
             self.targets: Targets = replace(resolved, link=link_of(self._model))
             with torch.set_grad_enabled(self._pass.logits.requires_grad):
                 self._graph_scores = self.targets.scores(self._pass.logits)
-            self.scores: Scores = self._checked_scores(self._graph_scores.detach())
+            self.scores: Scores = checks.finite_scores(self._shown(self._graph_scores))
             self._stack = stack.pop_all()
         return self
 
@@ -130,7 +146,7 @@ class Probe:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of the inputs."""
+        """Rows and columns of :attr:`inputs`."""
         return self.inputs.shape[2], self.inputs.shape[3]
 
     @property
@@ -141,16 +157,16 @@ class Probe:
     @property
     def gradients(self) -> Gradients:
         """Derivative of each target's score by the activations, n t k i j."""
-        self._declared(GRADIENTS)
+        checks.check_declared(GRADIENTS, self._needs)
         gradients: Tensor = self._once("backward", self._backward)[0]
         return gradients
 
     @property
     def input_gradients(self) -> InputGradients:
         """Derivative of each target's score by the inputs, n t c h w."""
-        self._declared(INPUT_GRADIENTS)
+        checks.check_declared(INPUT_GRADIENTS, self._needs)
         gradients: Tensor = self._once("backward", self._backward)[1]
-        return gradients
+        return gradients if self.slices is None else stacked(gradients)
 
     @property
     def pooled_head(self) -> PooledHead:
@@ -159,15 +175,30 @@ class Probe:
         Raises:
             ModelError: the network is not pooling and linear behind the layer.
         """
-        self._declared(POOLED_HEAD)
+        checks.check_declared(POOLED_HEAD, self._needs)
+        find = find_joined_head if self.create_graph else find_pooled_head
         head: PooledHead = self._once(
-            "head", lambda: find_pooled_head(self._model, self.activations, self.logits)
+            "head", lambda: find(self._model, self.activations, self.logits)
         )
         return head
 
+    @property
+    def joint(self) -> tuple[str, Joint]:
+        """The kind of the head behind the layer, and its joint, checked by number.
+
+        Raises:
+            ModelError: the network does not explain itself behind this layer.
+        """
+        checks.check_declared(JOINT, self._needs)
+        with torch.set_grad_enabled(self.create_graph):
+            joint: tuple[str, Joint] = self._once(
+                "joint", lambda: find_joint(self._model, self.activations, self.logits)
+            )
+        return joint
+
     def masked_logits(self, key: Hashable, gate: Gate, *, chunk: int = CHUNK) -> ChannelLogits:
         """Logits of the inputs under one mask per channel, n k y; computed once per ``key``."""
-        self._declared(MASKED_SCORES)
+        checks.check_declared(MASKED_SCORES, self._needs)
         logits: Tensor = self._once(
             ("masked", key),
             lambda: score_channel_masks(
@@ -186,7 +217,7 @@ class Probe:
         chunk: int = CHUNK,
     ) -> ChannelLogits:
         """Logits of the inputs under ``count`` masks each, n m y; computed once per ``key``."""
-        self._declared(MASKED_SCORES)
+        checks.check_declared(MASKED_SCORES, self._needs)
         logits: Tensor = self._once(
             ("masks", key),
             lambda: score_masks(self.forward, self.inputs, masks, count, fill=fill, chunk=chunk),
@@ -196,8 +227,11 @@ class Probe:
     @property
     def tail(self) -> Tail:
         """The network behind the layer, checked to give the network's own logits."""
-        self._declared(TAIL)
-        tail: Tail = self._once("tail", self._checked_tail)
+        checks.check_declared(TAIL, self._needs)
+        unchecked = Tail(self._model, self.inputs, self._pass.recording, self.grid)
+        tail: Tail = self._once(
+            "tail", lambda: checked_tail(unchecked, self.activations, self.logits)
+        )
         return tail
 
     def tail_logits(self, index: int, activations: Activations, *, chunk: int = 64) -> Logits:
@@ -214,11 +248,13 @@ class Probe:
         Its targets are this probe's, unless others are given.
         """
         spec = self.targets.spec if targets is None else targets
-        return Probe(self._model, inputs, spec, self.layer, needs=needs)
+        fed = inputs if self.slices is None else unstacked(inputs, self.slices)
+        create_graph = self.create_graph
+        return Probe(self._model, fed, spec, self.layer, needs=needs, create_graph=create_graph)
 
     def baseline_logits(self, fill: float = 0.0) -> Logits:
         """Logits of an image that is ``fill`` everywhere, in the units of the inputs, n y."""
-        self._declared(MASKED_SCORES)
+        checks.check_declared(MASKED_SCORES, self._needs)
         logits: Tensor = self._once(
             ("baseline", fill),
             lambda: self.forward(torch.full_like(self.inputs[:1], fill)),
@@ -228,62 +264,36 @@ class Probe:
     def forward(self, inputs: Inputs) -> Logits:
         """Run the model as it is, without a graph."""
         with torch.no_grad():
-            return as_logits(self._model(inputs), len(inputs)).detach()
+            return checks.as_logits(self._model(inputs), len(inputs)).detach()
 
-    def _forward_once(self, module: nn.Module) -> None:
-        once = run_once(self._model, self.inputs, (self.layer, module), self._needs)
+    def _forward_once(self, fed: Fed, module: nn.Module) -> None:
+        where, create_graph = (self.layer, module), self.create_graph
+        once = run_once(self._model, fed, where, self._needs, create_graph=create_graph)
         self._pass = once
         self.grid: Grid = once.grid
-        self.activations: Activations = once.leaf.detach()
-        self.logits: Logits = finite_logits(once.logits.detach(), self._model)
-        check_classes(self.logits, link_of(self._model))
+        self.activations: Activations = self._shown(once.leaf)
+        self.logits: Logits = checks.finite_logits(self._shown(once.logits), self._model)
+        checks.check_classes(self.logits, link_of(self._model))
 
-    def _backward(self) -> tuple[Tensor, Tensor | None]:
+    def _backward(self) -> tuple[Tensor, ...]:
         """Differentiate every target's score once: by the layer, and by the inputs if asked."""
         wants_inputs = INPUT_GRADIENTS in self._needs
         sources = (self._pass.leaf, self._pass.fed) if wants_inputs else (self._pass.leaf,)
-        if not all(t.requires_grad for t in (self._graph_scores, *sources)):
-            raise LayerError(self._unreachable())
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            columns = self._graph_scores.sum(dim=0).unbind()
-        found = [
-            torch.autograd.grad(column, sources, retain_graph=rest > 0, allow_unused=True)
-            for rest, column in zip(reversed(range(len(columns))), columns, strict=True)
-        ]
-        if any(g is None for row in found for g in row):
-            raise LayerError(self._unreachable())
-        stacked = [torch.stack(by_target, dim=1) for by_target in zip(*found, strict=True)]
-        return stacked[0], stacked[1] if wants_inputs else None
+        create_graph = self.create_graph
+        return derivatives(self._graph_scores, sources, self.layer, create_graph=create_graph)
 
-    def _checked_tail(self) -> Tail:
-        return checked_tail(
-            Tail(self._model, self.inputs, self._pass.recording, self.grid),
-            self.activations,
-            self.logits,
-        )
-
-    def _unreachable(self) -> str:
-        return (
-            f"the score does not depend on layer {self.layer!r} in a differentiable way;"
-            " choose a layer on the way to the logits, or a differentiable score"
-        )
+    def _shown(self, tensor: Tensor) -> Tensor:
+        """Return a tensor without its graph, unless that is to be kept; a leaf here has none."""
+        return tensor.detach() if tensor.is_leaf or not self.create_graph else tensor
 
     def _once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
 
-    def _declared(self, need: str) -> None:
-        if need not in self._needs:
-            raise ModelError(
-                f"this probe was opened without {need!r}: name it in `needs`, or in the method's"
-                " card, so that the one forward pass can prepare for it"
-            )
-
-    def _checked_inputs(self) -> Inputs:
-        return check_inputs(self._given).to(device_of(self._model), dtype_of(self._model))
-
-    def _checked_scores(self, scores: Tensor) -> Tensor:
-        if not torch.isfinite(scores).all():
-            raise ModelError("the score explained is not finite; check the score function")
-        return scores
+    def _checked_inputs(self) -> Fed:
+        checked = checks.check_inputs(self._given, keep_graph=self.create_graph)
+        checks.check_volumes(self._model, checked, self._needs)
+        if self.create_graph:
+            check_graph(self._model, checked, self._needs)
+        return checked.to(device_of(self._model), dtype_of(self._model))

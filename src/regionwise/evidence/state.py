@@ -18,8 +18,11 @@ _LOCKS_GUARD: Final = threading.Lock()
 
 
 @contextmanager
-def borrowed(model: nn.Module) -> Iterator[None]:
+def borrowed(model: nn.Module, *, as_it_is: bool = False) -> Iterator[None]:
     """Hold the model's lock, in eval mode, outside inference mode, with the random state kept.
+
+    ``as_it_is``, for a graph that is kept: modes stay, and the random state moves on as in any pass
+    of the user's own. Gradients are on here even under ``no_grad``: leaving inference mode does it.
 
     Parts that are compiled run as they were written, for compiled code does not run hooks.
     Whatever happens inside, each module gets back its own training flag and its compiled form,
@@ -33,12 +36,12 @@ def borrowed(model: nn.Module) -> Iterator[None]:
     with (
         _lock_of(model),
         torch.inference_mode(mode=False),
-        torch.random.fork_rng(devices=devices),
+        torch.random.fork_rng(devices=devices, enabled=not as_it_is),
         _uncompiled(model),
     ):
         training = [(module, module.training) for module in model.modules()]
         try:
-            for module, _ in training:
+            for module, _ in () if as_it_is else training:
                 module.training = False
             yield
         finally:

@@ -15,7 +15,7 @@ from regionwise.evidence.checks import as_logits
 from regionwise.evidence.state import borrowed
 from regionwise.models.grids import Grid, Hints, grid_of, hints_of
 from regionwise.models.layers import LayerRecord, choose_layer, find_layer
-from regionwise.shapes import Inputs
+from regionwise.shapes import Fed
 
 _CHOSEN: Final[weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, ...], str]]] = (
     weakref.WeakKeyDictionary()
@@ -32,7 +32,7 @@ class _Sighting:
     given: Any
 
 
-def trace_layers(model: nn.Module, inputs: Inputs) -> tuple[LayerRecord, ...]:
+def trace_layers(model: nn.Module, inputs: Fed) -> tuple[LayerRecord, ...]:
     """Run the first image through the model and record each module's output, in finishing order.
 
     One backward pass tells how much of the top logit's gradient arrives at each map.
@@ -46,17 +46,16 @@ def trace_layers(model: nn.Module, inputs: Inputs) -> tuple[LayerRecord, ...]:
     handles = [module.register_forward_hook(record) for module in names]
     try:
         with borrowed(model), torch.enable_grad():
-            fed = inputs[:1].clone().requires_grad_()
+            fed = inputs[:1].detach().clone().requires_grad_()
             logits = as_logits(model(fed.clone()), 1)
-            image = (inputs.shape[2], inputs.shape[3])
-            return _records(model, seen, logits, image)
+            return _records(model, seen, logits, tuple(inputs.shape[2:]))
     finally:
         for handle in handles:
             handle.remove()
 
 
 def _records(
-    model: nn.Module, seen: Sequence[_Sighting], logits: Tensor, image: tuple[int, int]
+    model: nn.Module, seen: Sequence[_Sighting], logits: Tensor, image: tuple[int, ...]
 ) -> tuple[LayerRecord, ...]:
     calls = Counter(s.name for s in seen)
     numbers: dict[int, int] = {}
@@ -77,7 +76,7 @@ def _records(
     return _measured(records, seen, logits)
 
 
-def _grid(hints: Hints, output: Any, image: tuple[int, int]) -> Grid | None:
+def _grid(hints: Hints, output: Any, image: tuple[int, ...]) -> Grid | None:
     if not isinstance(output, Tensor) or not output.is_floating_point():
         return None
     return grid_of(output.shape, image, hints)
@@ -154,7 +153,7 @@ def _identity(output: Any) -> int:
 
 
 def resolve_layer(
-    model: nn.Module, layer: str | nn.Module | None, inputs: Inputs
+    model: nn.Module, layer: str | nn.Module | None, inputs: Fed
 ) -> tuple[str, nn.Module]:
     """Return the name and module of the layer to explain.
 

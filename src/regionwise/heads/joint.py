@@ -158,9 +158,10 @@ class Joint:
 
     def _of(self, maps: ClassMaps, classes: ClassIndices) -> Maps:
         n, count = maps.shape[:2]
-        if not isinstance(classes, Tensor):
-            _check_exist([classes], count)
-            return maps[:, classes : classes + 1]
+        if not isinstance(classes, Tensor) or classes.dim() == 0:
+            one = int(classes)
+            _check_exist([one], count)
+            return maps[:, one : one + 1]
         if classes.is_floating_point():
             raise TargetError(f"classes are whole numbers, not {classes.dtype}")
         index = classes.to(maps.device, torch.int64)
@@ -169,7 +170,7 @@ class Joint:
             raise TargetError(f"classes for {len(index)} images were given; the batch has {n}")
         # an exported network cannot look at values; its gather refuses them
         if not torch.compiler.is_compiling():
-            _check_exist(index.unique().tolist(), count)
+            _check_exist(sorted(set(index.flatten().tolist())), count)
         return maps.gather(1, index[:, :, None, None].expand(-1, -1, *maps.shape[2:]))
 
 

@@ -109,7 +109,8 @@ def _between(module: nn.Module, backbone: Backbone, inputs: Inputs) -> list[str]
 
 def _is_map(step: Step, backbone: Backbone, activations: Tensor) -> bool:
     value = step.value
-    if not isinstance(value, Tensor) or value.dim() not in {3, 4}:
+    axes = 3 if backbone.grid.layout == "tokens" else 4
+    if not isinstance(value, Tensor) or value.dim() != axes or len(value) != step.images:
         return False
     try:
         return torch.equal(backbone.grid.read(value), activations)

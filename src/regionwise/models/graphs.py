@@ -23,6 +23,9 @@ from regionwise.shapes import Inputs
 
 _PASSING_ON: Final = ("pool", "dropout", "droppath", "identity", "flatten", "permute", "contiguous")
 
+_CONSTANT: Final = "_tensor_constant"
+"""How torch.fx begins the names of tensors that a network makes while it runs."""
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -117,7 +120,6 @@ class Trunk(DualGraphModule):  # type: ignore[misc]  # torchvision has no types
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Trunk:
         made: Trunk = super().__deepcopy__(memo)
-        made.train(self.training)
         for name, module in self.named_modules():
             made.get_submodule(name).training = module.training
         return made
@@ -139,6 +141,9 @@ def trunk_of(network: nn.Module, step: str) -> Trunk:
         for module, mode in modes.items():
             module.training = mode
     made: Trunk = Trunk(network, training, evaluating).eval()
+    for name, buffer in list(made.named_buffers(recurse=False)):
+        if name.startswith(_CONSTANT):  # both graphs hold the same one; files want no sharing
+            made.register_buffer(name, buffer.clone())
     return made
 
 

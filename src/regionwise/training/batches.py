@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -24,18 +24,8 @@ CACHE_BYTES: Final = 2**30
 Key: TypeAlias = tuple[int, int]
 """An epoch and an image's index: what is drawn for an image depends on nothing else."""
 
-Batch: TypeAlias = tuple[Tensor, Int[Tensor, " n"], Int[Tensor, " n"]]
+Batch: TypeAlias = Sequence[Tensor]
 """Pixels (uint8, n c h w) or activations (n k i j), labels, and the images' indices."""
-
-
-class Source(Protocol):
-    """What gives a batch for its keys."""
-
-    def __getitem__(self, keys: Sequence[Key]) -> Batch:
-        """Return the batch."""
-
-    def __len__(self) -> int:
-        """Return the number of images."""
 
 
 class EpochBatches(Sampler[list[Key]]):

@@ -185,15 +185,16 @@ def calm_em(
     own = _of_label(joint, labels)
     other = (own if teacher is None else _of_label(teacher, labels)).detach()
     total = other.logsumexp(dim=1)
-    divisor = total
+    possible = total > -torch.inf
+    target = torch.where(possible[:, None], other.softmax(dim=1), 0.0)  # sums to one in float32
     if epsilon:
-        divisor = torch.logaddexp(total, torch.full_like(total, epsilon).log())
-    target = torch.where(total[:, None] > -torch.inf, (other - divisor[:, None]).exp(), 0.0)
+        with_epsilon = torch.logaddexp(total, torch.full_like(total, epsilon).log())
+        target = target * (total - with_epsilon).exp()[:, None]
     counts = target > 0
     terms = torch.where(counts, target * torch.where(counts, own, 0.0), 0.0)
     each = -terms.sum(dim=1)
     if not epsilon:
-        each = torch.where(total > -torch.inf, each, torch.inf)
+        each = torch.where(possible, each, torch.inf)
     return each.mean()
 
 

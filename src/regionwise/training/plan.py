@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import torch
@@ -19,6 +19,7 @@ from regionwise.models.surgery import Surgery
 from regionwise.training.data import SplitChoice, Splits, split
 from regionwise.training.given import Given, open_given, vanilla_of
 from regionwise.training.recipes import default_scheme, scheme_card
+from regionwise.training.records import data_record, scheme_record, training_record
 from regionwise.training.request import TrainRequest
 from regionwise.training.samples import LabelledData, read_data
 from regionwise.training.schemes import Scheme, SchemeCard, changed
@@ -39,6 +40,7 @@ class Plan:
         network: the network before its first step.
         preprocessing: from a picture to its inputs.
         config: what ``config.json`` holds.
+        notes: what somebody should know before it begins.
     """
 
     request: TrainRequest
@@ -48,6 +50,7 @@ class Plan:
     network: RegionNetwork
     preprocessing: Preprocessing
     config: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(request: TrainRequest) -> Plan:
@@ -62,8 +65,7 @@ def make_plan(request: TrainRequest) -> Plan:
     choice = SplitChoice(request.validation, request.folds, request.fold, request.seed)
     splits = split(data, choice)
     given = None if request.given is None else open_given(request.given)
-    if given is not None and scheme.frozen:
-        check_order(data, given)
+    notes = check_order(data, given) if given is not None and scheme.frozen else ()
     spec = network_spec(request, scheme, given, len(data.class_names))
     network, preprocessing = _built(request, scheme, spec, given)
     config = {
@@ -76,7 +78,7 @@ def make_plan(request: TrainRequest) -> Plan:
         "data": data_record(data, splits, request),
         "training": training_record(request),
     }
-    return Plan(request, card, scheme, splits, network, preprocessing, config)
+    return Plan(request, card, scheme, splits, network, preprocessing, config, notes)
 
 
 def scheme_of(request: TrainRequest) -> tuple[SchemeCard, Scheme]:
@@ -106,6 +108,7 @@ def check_request(request: TrainRequest, scheme: Scheme) -> None:
         raise SettingError(f"precision {request.precision!r} is none of {', '.join(PRECISIONS)}")
     if request.devices < 1 or request.accumulate < 1 or request.workers < 0:
         raise SettingError("devices and accumulate are 1 or more, workers 0 or more")
+    check_device(request.device, request.devices)
     if scheme.batch % (request.accumulate * request.devices):
         raise SettingError(
             f"a batch of {scheme.batch} cannot be shared by {request.devices} devices in"
@@ -117,21 +120,41 @@ def check_request(request: TrainRequest, scheme: Scheme) -> None:
         raise SettingError("give --backbone, such as timm:resnet18, or --from RUN")
 
 
-def check_order(data: LabelledData, given: Given) -> None:
-    """Refuse a teacher that has the same classes in another order.
+def check_device(name: str, count: int) -> None:
+    """Refuse a device that is not here, or not so many times.
+
+    Raises:
+        SettingError: names it.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SettingError(f"there is no device {name!r} here; try cpu") from error
+    if ":" in name and count > 1:
+        raise SettingError(f"{name!r} is one device; leave the number out to have {count}")
+    if device.type == "cuda" and count > torch.cuda.device_count():
+        raise SettingError(
+            f"there are {torch.cuda.device_count()} devices of {name!r}, not {count}"
+        )
+
+
+def check_order(data: LabelledData, given: Given) -> tuple[str, ...]:
+    """Refuse a teacher that has the same classes in another order; tell of other names.
 
     Raises:
         DataError: names the first that differs.
     """
     if given.class_names is None:
-        return
+        return ()
     own, other = _plain(data.class_names), _plain(given.class_names)
-    if own != other and sorted(own) == sorted(other):
-        place = next(i for i, (a, b) in enumerate(zip(own, other, strict=True)) if a != b)
-        raise DataError(
-            f"class {place} is {own[place]!r} in {data.source!r} and {other[place]!r} in"
-            f" {given.source!r}; the order must be the same"
-        )
+    if own == other or len(own) != len(other):
+        return ()
+    place = next(i for i, (a, b) in enumerate(zip(own, other, strict=True)) if a != b)
+    where = f"class {place} is {own[place]!r} in {data.source!r} and {other[place]!r} in"
+    if sorted(own) == sorted(other):
+        raise DataError(f"{where} {given.source!r}; the order must be the same")
+    return (f"note: {where} {given.source!r}; they are taken for the same",)
 
 
 def network_spec(
@@ -154,43 +177,6 @@ def network_spec(
     elif scheme.head == "calm":
         options = {"prior": scheme.prior, "detach_normaliser": scheme.detach_normaliser}
     return NetworkSpec(backbone, scheme.head, classes, options, vanilla=scheme.vanilla)
-
-
-def scheme_record(card: SchemeCard, scheme: Scheme) -> dict[str, Any]:
-    """Return the published recipe's name, what was changed in it, and all settings."""
-    return {
-        "name": card.name,
-        "reference": card.reference,
-        "changed": scheme.changed_from(card.scheme),
-        "settings": asdict(scheme),
-    }
-
-
-def data_record(data: LabelledData, splits: Splits, request: TrainRequest) -> dict[str, Any]:
-    """Return what was trained on, and how it was shared out."""
-    return {
-        "source": data.source,
-        "sha256": data.fingerprint(),
-        "train": len(splits.train),
-        "validation": len(splits.validation),
-        "test": len(splits.test),
-        "validation_share": request.validation,
-        "folds": request.folds,
-        "fold": request.fold,
-        "groups": request.groups,
-    }
-
-
-def training_record(request: TrainRequest) -> dict[str, Any]:
-    """Return the other choices that change what comes out."""
-    return {
-        "seed": request.seed,
-        "from": request.given,
-        "weights": request.weights,
-        "precision": request.precision,
-        "devices": request.devices,
-        "accumulate": request.accumulate,
-    }
 
 
 def _backbone_spec(request: TrainRequest, given: Given | None) -> BackboneSpec:

@@ -47,6 +47,15 @@ def train(request: TrainRequest, open_told: OpenTold | None = None) -> RunResult
     card = enter_folder(request.out, plan.config)
     if card is not None:
         return RunResult(request.out, card, trained=False)
+    device = torch.device(request.device)
+    drawn_on = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=drawn_on):
+        return RunResult(request.out, _train(plan, open_told or _nobody), trained=True)
+
+
+def _train(plan: Plan, open_told: OpenTold) -> Mapping[str, Any]:
+    """Train and write everything; return the card."""
+    request = plan.request
     training = RegionTraining(
         plan.network,
         plan.scheme,
@@ -55,14 +64,16 @@ def train(request: TrainRequest, open_told: OpenTold | None = None) -> RunResult
         names=[sample.name for sample in plan.splits.train],
     )
     data = _data(plan, training)
-    with _told(open_told or _nobody, plan) as told:
+    with _told(open_told, plan) as told:
+        for note in plan.notes:
+            told.say(note)
         try:
             _fit(plan, training, data, told)
         finally:
             rows, _ = recorded(request.out)
             if rows:
                 write_curves(rows, request.out / CURVES, title=_title(plan))
-    return RunResult(request.out, _finish(plan, training), trained=True)
+    return _finish(plan, training)
 
 
 def views_of(plan: Plan) -> tuple[View, View]:

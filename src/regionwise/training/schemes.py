@@ -218,8 +218,19 @@ def _items(texts: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _read(setting: Setting, text: str) -> Any:
     switches = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
     try:
-        return switches[text.lower()] if setting.kind is bool else setting.kind(text)
+        value = switches[text.lower()] if setting.kind is bool else setting.kind(text)
     except (KeyError, ValueError):
-        kinds = {bool: "true or false", int: "a whole number", float: "a number"}
-        allowed = kinds.get(setting.kind, "a name")
-        raise SettingError(f"setting {setting.name!r} cannot be {text!r}; give {allowed}") from None
+        raise SettingError(_refusal(setting, text)) from None
+    if not setting.accepts(value):
+        raise SettingError(_refusal(setting, text))
+    return value
+
+
+def _refusal(setting: Setting, text: str) -> str:
+    kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+    allowed = kinds.get(setting.kind, "a name")
+    if setting.allowed is not None:
+        allowed = "one of " + ", ".join(str(value) for value in setting.allowed)
+    elif setting.at_least is not None:
+        allowed += f", at least {setting.at_least}"
+    return f"setting {setting.name!r} cannot be {text!r}; give {allowed}"
