@@ -305,7 +305,7 @@ def test_a_teacher_with_the_classes_in_another_order_is_refused(ask, birds, tmp_
     config = teacher.folder / "config.json"
     text = config.read_text().replace('"a"', '"?"').replace('"c"', '"a"').replace('"?"', '"c"')
     config.write_text(text)
-    with pytest.raises(DataError, match="class 0 is 'a' .* and 'c' in"):
+    with pytest.raises(DataError, match=r"class 0 is 'a' .* and 'c' in"):
         train(ask(given=str(teacher.folder), data=wren))
     lines = []
     train(ask(given=str(teacher.folder), data=robin), telling(lines))
@@ -319,10 +319,10 @@ def telling(lines):
     """Return what opens a bar that keeps its lines."""
 
     class Told:
-        advance = staticmethod(lambda count: None)
+        advance = staticmethod(lambda _: None)
         say = staticmethod(lines.append)
 
-    return lambda total: nullcontext(Told())
+    return lambda _: nullcontext(Told())
 
 
 def test_another_network_can_start_from_a_finished_backbone(ask, vanilla):

@@ -31,6 +31,15 @@ def compare(  # noqa: PLR0913 - one parameter for each option
         Path | None,
         typer.Option("--truth", help="A picture that is not black where the classes truly differ."),
     ] = None,
+    truth_value: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--truth-value",
+            help="Only pixels of this value count (a part's number in part_masks/)."
+            " May be repeated.",
+            show_default="all but 0",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write.")] = Path(
         "comparison.png"
     ),
@@ -54,6 +63,7 @@ def compare(  # noqa: PLR0913 - one parameter for each option
         target=target,
         against=against,
         truth=truth,
+        truth_values=tuple(truth_value or ()),
         out=out,
         least=least,
         band=band,

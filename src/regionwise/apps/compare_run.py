@@ -11,7 +11,7 @@ from PIL import Image
 
 from regionwise.attribution.explain import explain
 from regionwise.attribution.result import Attribution
-from regionwise.data.images import open_image
+from regionwise.data.images import label_image, open_image
 from regionwise.errors import OutputError, SettingError, TargetError
 from regionwise.files import replacing
 from regionwise.heads.calm import Calm
@@ -33,6 +33,7 @@ class CompareRequest:
     target: str | None
     against: str | None
     truth: Path | None
+    truth_values: tuple[int, ...]
     out: Path
     least: float
     band: int
@@ -54,7 +55,7 @@ def compare_image(request: CompareRequest) -> str:
         )
     picture = open_image(request.image)
     classifier = load_model(request.model, device=request.device)
-    truth = None if request.truth is None else _region(open_image(request.truth), classifier)
+    truth = _region(request, classifier)
     method = method_for(classifier)
     pair = _pair(request, classifier, picture, method)
     found = explain(classifier, picture, method, [pair])
@@ -92,12 +93,18 @@ def _pair(
     return [first, second]
 
 
-def _region(mask: Image.Image, classifier: Classifier) -> Bool[np.ndarray, "h w"]:
+def _region(request: CompareRequest, classifier: Classifier) -> Bool[np.ndarray, "h w"] | None:
     """Return the true region as the model sees the picture."""
+    if request.truth is None:
+        if request.truth_values:
+            raise SettingError("--truth-value needs --truth, the picture that it speaks of")
+        return None
     if classifier.preprocessing is None:
         raise SettingError("this model brings no preprocessing, so --truth cannot be laid over it")
-    seen = classifier.preprocessing.view(mask.convert("L").point(lambda v: 255 * (v > 0)))
-    region: np.ndarray = np.asarray(seen.convert("L")) > 127
+    values = label_image(request.truth)
+    chosen = np.isin(values, request.truth_values) if request.truth_values else values > 0
+    mask = Image.fromarray((255 * chosen).astype(np.uint8))
+    region: np.ndarray = np.asarray(classifier.preprocessing.view(mask).convert("L")) > 127
     return region
 
 

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from regionwise.errors import ImageError
@@ -86,6 +87,18 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
         raise ImageError(message) from error
     except Exception as error:  # Pillow's decoders raise nearly everything on broken files
         raise ImageError(_explanation(path, error)) from error
+
+
+def label_image(path: str | PathLike[str]) -> NDArray[np.uint8]:
+    """Return a picture of labels, h w: the palette's indices, or the grey values, of its pixels.
+
+    Raises:
+        ImageError: as :func:`open_image`.
+    """
+    open_image(path)  # refuses what is damaged, in words
+    with Image.open(path) as image:
+        labels = image if image.mode in {"P", "L"} else image.convert("L")
+        return np.asarray(labels, dtype=np.uint8)
 
 
 def _files_of(path: str | PathLike[str]) -> Sequence[Path]:

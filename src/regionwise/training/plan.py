@@ -12,7 +12,6 @@ import torch
 from regionwise.errors import DataError, ModelError, SettingError
 from regionwise.heads.cape import Cape
 from regionwise.heads.network import NetworkSpec, RegionNetwork, build_network
-from regionwise.heads.pooled import PooledHead
 from regionwise.models.backbones import BackboneSpec
 from regionwise.models.preprocessing import Preprocessing
 from regionwise.models.surgery import Surgery
@@ -230,21 +229,15 @@ def copy_given(network: RegionNetwork, given: Given, *, with_head: bool) -> None
     if not with_head or network.vanilla is None:
         return
     linear = vanilla_of(given, network.head.classes)
-    _copy_linear(network, linear)
+    with torch.no_grad():
+        network.vanilla.linear.weight.copy_(linear.weight)
+        network.vanilla.linear.bias.copy_(linear.bias)
     if isinstance(network.head, Cape):
         network.head.copy_from(linear)
         learnt = given.temperatures
         if learnt is not None and learnt.shape == network.head.log_temperatures.shape:
             with torch.no_grad():
                 network.head.log_temperatures.copy_(learnt)
-
-
-def _copy_linear(network: RegionNetwork, linear: PooledHead) -> None:
-    if network.vanilla is None:
-        return
-    with torch.no_grad():
-        network.vanilla.linear.weight.copy_(linear.weight)
-        network.vanilla.linear.bias.copy_(linear.bias)
 
 
 def _plain(names: tuple[str, ...]) -> list[str]:
