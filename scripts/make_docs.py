@@ -13,15 +13,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from regionwise.attribution.catalog import methods
-from regionwise.attribution.explain import explain_all
-from regionwise.attribution.showing import cells_of, known_pictures
+from regionwise.attribution.explain import explain, explain_all
+from regionwise.attribution.showing import known_pictures, panels_of
 from regionwise.data.birds import differing_parts, render, replacement, sample_scene, species
+from regionwise.data.birds.vocabulary import MEMBERS, PART_IDS
 from regionwise.models.shipped import shipped_card, shipped_names
-from regionwise.pictures.panel import Panel, panel
+from regionwise.pictures.panel import panel
 from regionwise.registry import Card
+from regionwise.report.regions import compare
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -33,6 +36,10 @@ COSTS = """(F = forward, B = backward, h = forward of what lies behind the layer
   and Z = cells of the layer)"""
 FURTHER = {"union-cam": "[What theta does, measured](../union_theta.md)."}
 """What else there is to read on a method."""
+MODELS = {"cape": "birds-cape", "mu-cape": "birds-cape", "calm": "birds-calm"}
+"""What a method is shown on, where that is not the plain classifier."""
+REGIONS = {"birds-cape cape": (3, 2, 1), "birds-calm calm": (14, 15, 1)}
+"""Model and method; class, another that differs from it in one part, and number of the scene."""
 PAIRS = ((0, 1, 1), (7, 8, 0), (16, 17, 3), (14, 15, 1), (22, 23, 1), (19, 20, 1))
 """Class, the next in its chain, and number of the scene, for the page on birds."""
 
@@ -44,10 +51,17 @@ def file_name(name: str) -> str:
 
 def settings_table(card: Card) -> str:
     """Return a method's settings as Markdown."""
-    rows = [f"| `{s.name}` | `{s.default}` | {allowed_text(s)} |" for s in card.settings().values()]
+    rows = [
+        f"| `{s.name}` | {shown(s.default)} | {allowed_text(s)} |" for s in card.settings().values()
+    ]
     if not rows:
         return "None."
     return "\n".join(["| setting | default | allowed |", "|---|---|---|", *rows])
+
+
+def shown(default: object) -> str:
+    """Return a default value for a cell of the table."""
+    return "empty" if default == "" else f"`{default}`"
 
 
 def allowed_text(setting: object) -> str:
@@ -81,7 +95,7 @@ def method_page(card: Card) -> str:
         lines += ["## Where paper and code differ", card.choice]
     example = (
         "```python\nimport regionwise\n\n"
-        'model = regionwise.load_model("birds")\n'
+        f'model = regionwise.load_model("{MODELS.get(card.name, "birds")}")\n'
         f'attribution = regionwise.explain(model, "bird.png", "{card.name}", targets="top-1")\n'
         'attribution.overlay()[0].save("overlay.png")\n```'
     )
@@ -185,6 +199,7 @@ def make_pictures() -> None:
     """Draw the pairs, the panel of each method page, and the demo's sheet."""
     draw_pairs()
     draw_panels(list(methods))
+    draw_regions()
     draw_sheet()
 
 
@@ -201,14 +216,26 @@ def draw_panels(names: list[str]) -> None:
     kinds = species(24)
     scenes = [sample_scene(kinds[label], index, seed=7) for label, index in SCENES]
     birds = [Image.fromarray(render(scene, size=448).image) for scene in scenes]
-    for method, found in explain_all("birds", birds, names).items():
-        pictures = known_pictures(found, None)
-        panels = [
-            Panel(cells_of(found, n, picture)[0], *found.top[n])
-            for n, picture in enumerate(pictures)
-        ]
-        page = panel(panels, method=method)
-        save(page, DOCS / "pictures" / "methods" / f"{file_name(method)}.jpg", width=1200)
+    for model in sorted({MODELS.get(name, "birds") for name in names}):
+        mine = [name for name in names if MODELS.get(name, "birds") == model]
+        for method, found in explain_all(model, birds, mine).items():
+            pictures = enumerate(known_pictures(found, None))
+            panels = [panels_of(found, n, picture)[0] for n, picture in pictures]
+            page = panel(panels, method=method)
+            save(page, DOCS / "pictures" / "methods" / f"{file_name(method)}.jpg", width=1200)
+
+
+def draw_regions() -> None:
+    """Set two classes that differ in one part against each other, with the part beside it."""
+    kinds = species(24)
+    for name, (first, second, index) in REGIONS.items():
+        rendered = render(sample_scene(kinds[first], index, seed=7), size=224)
+        differing = differing_parts(kinds[first].plumage, kinds[second].plumage)
+        members = {PART_IDS[m] for part in differing for m in MEMBERS[part]}
+        model, method = name.partition(" ")[::2]
+        found = explain(model, Image.fromarray(rendered.image), method, [[first, second]])
+        page = compare(found, truth=np.isin(rendered.part_mask, list(members))).picture
+        save(page, DOCS / "pictures" / f"regions-{model.removeprefix('birds-')}.jpg", width=1600)
 
 
 def save(picture: Image.Image, target: Path, *, width: int) -> None:
@@ -237,7 +264,9 @@ def main() -> None:
             path.write_text(text, encoding="utf-8")
     if arguments.check and stale:
         sys.exit(f"out of date, run `make docs`: {', '.join(map(str, stale))}")
-    if arguments.draw:
+    if arguments.draw == ["regions"]:
+        draw_regions()
+    elif arguments.draw:
         draw_panels(arguments.draw)
     elif not (arguments.check or arguments.texts):
         make_pictures()

@@ -77,12 +77,12 @@ def test_the_example_of_each_method_page_runs(folder, page):
     assert (folder / "overlay.png").is_file()
 
 
-@pytest.mark.parametrize("page", ["attention_losses", "layers_and_volumes"])
+@pytest.mark.parametrize("page", ["attention_losses", "layers_and_volumes", "regions"])
 def test_the_examples_of_other_pages_run(folder, page):
     names = {}
     for block in blocks((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), "python"):
         exec(block, names)  # noqa: S102
-    assert {"attention", "fused"} & set(names)
+    assert {"attention", "fused", "joint"} & set(names)
 
 
 def test_generated_texts_are_up_to_date():

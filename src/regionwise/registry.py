@@ -1,6 +1,6 @@
 """Cards: what there is, by name, without importing torch.
 
-A card describes a method (later: a metric) and says where its recipe lies. The recipe, a frozen
+A card describes a method or a metric and says where its recipe lies. The recipe, a frozen
 dataclass, is imported only when it is asked for. ``"score-cam++:activation=mish"`` is parsed into
 the recipe with that setting; the recipe's canonical id is the name followed by the settings that
 differ from their defaults, in alphabetical order.
@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from regionwise.errors import SettingError, nearest
 
@@ -44,8 +44,8 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
-    """What a reader, and the front door, need to know about a method.
+class AnyCard:
+    """What a reader needs to know about anything that has a name and a recipe.
 
     Attributes:
         name: as on the command line.
@@ -54,10 +54,35 @@ class Card:
         recipe: ``"package.module:Class"``.
         formula: the equation in plain characters.
         summary: one sentence for people.
+        choice: what was chosen where paper and published code differ; empty if they agree.
+    """
+
+    name: str
+    title: str
+    reference: str
+    recipe: str
+    formula: str
+    summary: str
+    choice: str = ""
+
+    def load(self) -> type[Any]:
+        """Import the recipe class."""
+        loaded: type[Any] = named(self.recipe)
+        return loaded
+
+    def settings(self) -> Mapping[str, Setting]:
+        """Return the settings of the recipe by name."""
+        return settings_of(self.load())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(AnyCard):
+    """What a reader, and the front door, need to know about a method.
+
+    Attributes:
         needs: evidence asked of the probe.
         passes: cost per image: F = forward, B = backward to the layer, h = forward of what lies
             behind the layer, K = channels and Z = cells of the layer.
-        choice: what was chosen where paper and published code differ; empty if they agree.
         class_agnostic: the map does not depend on the target.
         uses_layer: the map depends on the layer that is explained.
         differentiable: the map depends on the network by operations with useful derivatives.
@@ -67,30 +92,13 @@ class Card:
             alternatives by ``" or "``).
     """
 
-    name: str
-    title: str
-    reference: str
-    recipe: str
-    formula: str
-    summary: str
     needs: frozenset[str] = field(default_factory=frozenset)
     passes: str = "1 F"
-    choice: str = ""
     class_agnostic: bool = False
     uses_layer: bool = True
     differentiable: bool = True
     planar: bool = False
     signed: bool | str = False
-
-    def load(self) -> type[Any]:
-        """Import the recipe class."""
-        module, _, name = self.recipe.partition(":")
-        loaded: type[Any] = getattr(importlib.import_module(module), name)
-        return loaded
-
-    def settings(self) -> Mapping[str, Setting]:
-        """Return the settings of the recipe by name."""
-        return settings_of(self.load())
 
     def is_signed(self, recipe: Any) -> bool:
         """Whether the maps of ``recipe`` are signed, given its settings."""
@@ -102,14 +110,17 @@ class Card:
         )
 
 
-class Registry:
+C = TypeVar("C", bound=AnyCard)
+
+
+class Registry(Generic[C]):
     """Cards by name: add once, get with a hint, list, parse."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._cards: dict[str, Card] = {}
+        self._cards: dict[str, C] = {}
 
-    def add(self, card: Card) -> Card:
+    def add(self, card: C) -> C:
         """Add a card; a name can be taken once.
 
         Raises:
@@ -130,11 +141,11 @@ class Registry:
     def __len__(self) -> int:
         return len(self._cards)
 
-    def cards(self) -> list[Card]:
+    def cards(self) -> list[C]:
         """Return all cards in the order in which they were added."""
         return list(self._cards.values())
 
-    def card(self, name: str) -> Card:
+    def card(self, name: str) -> C:
         """Return one card.
 
         Raises:
@@ -169,6 +180,12 @@ class Registry:
                 raise SettingError(f"setting {key!r} is given twice in {text!r}")
             values[key] = _convert(name, known[key], value)
         return card.load()(**values)
+
+
+def named(path: str) -> Any:
+    """Import ``"package.module:name"``."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def settings_of(recipe: type[Any]) -> Mapping[str, Setting]:

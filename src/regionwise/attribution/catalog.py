@@ -10,7 +10,7 @@ from regionwise.attribution.cards_noise import CARDS as NOISE_CARDS
 from regionwise.attribution.cards_tail import CARDS as TAIL_CARDS
 from regionwise.registry import Card, Registry
 
-methods: Final = Registry("method")
+methods: Final[Registry[Card]] = Registry("method")
 """All methods that can be named, in the order in which they are listed."""
 
 _HERE: Final = "regionwise.attribution"

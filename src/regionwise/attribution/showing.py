@@ -94,16 +94,23 @@ def _reasons(values: np.ndarray, flags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f for f in flags if not (says and f == "no positive evidence"))
 
 
+def panels_of(
+    attribution: Attribution, index: int, image: UInt8[np.ndarray, "h w 3"]
+) -> list[Panel]:
+    """Return for each target of one image the overlay and what stands above it."""
+    one = attribution.one(index)
+    told = zip(one.target_names[0], one.probabilities[0].tolist(), _regions(one), strict=True)
+    return [
+        _panel(cell, name, chance, regions)
+        for cell, (name, chance, regions) in zip(cells_of(one, 0, image), told, strict=True)
+    ]
+
+
 def panel_of(
     attribution: Attribution, index: int, image: UInt8[np.ndarray, "h w 3"]
 ) -> Image.Image:
     """Return the overlays of one image with class, probability and colour bar."""
-    one = attribution.one(index)
-    told = zip(one.target_names[0], one.probabilities[0].tolist(), _regions(one), strict=True)
-    panels = [
-        _panel(cell, name, chance, regions)
-        for cell, (name, chance, regions) in zip(cells_of(one, 0, image), told, strict=True)
-    ]
+    panels = panels_of(attribution, index, image)
     card = methods.card(attribution.method.partition(":")[0])
     detail = attribution.layer if card.uses_layer else ""
     return panel(panels, method=attribution.method, detail=detail)

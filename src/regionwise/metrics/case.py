@@ -1,0 +1,180 @@
+"""A case: one batch, explained by one method, with everything a metric may ask for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from regionwise.errors import InputError
+from regionwise.metrics.judge import Judge, Score
+from regionwise.shapes import Inputs, Logits
+
+Again: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Explains other inputs n c h w for targets n with the same method: saliency n h w."""
+
+PARTS: Final = {
+    "judge": "a judge: Judge(model)",
+    "labels": "the ground-truth classes of the images",
+    "maps": "the raw maps of the method",
+    "again": "a function that explains other inputs with the same method",
+    "second": "the saliency of the second class",
+    "regions": "truth with regions: a mask per image",
+    "boxes": "truth with boxes",
+    "parts": "truth with a mask per part",
+    "segments": "truth with segments",
+}
+"""What a metric may need of a case, and how to say that it is missing."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Truth:
+    """What is known of the images, at the size of the inputs; each field may be missing.
+
+    Attributes:
+        regions: where the object, or the cue, is.
+        ignore: pixels that count neither as region nor as background.
+        boxes: of each image, b 4: left, top, right, bottom in pixels, half-open.
+        parts: a mask per part, in the order of ``part_names``.
+        segments: a number per pixel, an index of ``segment_names``.
+    """
+
+    regions: Bool[Tensor, "n h w"] | None = None
+    ignore: Bool[Tensor, "n h w"] | None = None
+    boxes: tuple[Float[Tensor, "_ 4"] | Int[Tensor, "_ 4"], ...] | None = None
+    parts: Bool[Tensor, "n p h w"] | None = None
+    part_names: tuple[str, ...] = ()
+    segments: Int[Tensor, "n h w"] | None = None
+    segment_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """What a metric gets of one batch of one method.
+
+    Attributes:
+        inputs: what the model sees, n c h w.
+        saliency: n h w in [0, 1], at the size of the inputs.
+        targets: the classes that were explained, n.
+        maps: raw and signed, at the method's own resolution, n i j.
+        labels: the ground truth, n.
+        judge: whose answers are scored.
+        truth: what is known of the images.
+        again: explains other inputs with the same method.
+        second: the saliency of the class that came second, n h w.
+        flags: why a map says nothing, n x reasons; empty where it says something.
+    """
+
+    inputs: Inputs
+    saliency: Float[Tensor, "n h w"]
+    targets: Int[Tensor, " n"]
+    maps: Float[Tensor, "n i j"] | None = None
+    labels: Int[Tensor, " n"] | None = None
+    judge: Judge | None = None
+    truth: Truth | None = None
+    again: Again | None = None
+    second: Float[Tensor, "n h w"] | None = None
+    flags: tuple[tuple[str, ...], ...] | None = None
+    _explained: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a saliency that does not fit the inputs, or lies outside [0, 1]."""
+        n, _, h, w = self.inputs.shape
+        if tuple(self.saliency.shape) != (n, h, w):
+            raise InputError(
+                f"saliency of shape {tuple(self.saliency.shape)} does not fit inputs"
+                f" {tuple(self.inputs.shape)}; give ({n}, {h}, {w})"
+            )
+        low, high = float(self.saliency.min()), float(self.saliency.max())
+        if not 0 <= low <= high <= 1:
+            raise InputError(
+                f"saliency must lie in [0, 1], not in [{low:.4g}, {high:.4g}];"
+                " Attribution.saliency() gives it"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.inputs)
+
+    def need(self, part: str) -> Any:
+        """Return a part of :data:`PARTS`.
+
+        Raises:
+            InputError: the case has none.
+        """
+        holder = self if part in _OWN else self.truth
+        found = getattr(holder, part, None)
+        if found is None:
+            raise InputError(f"this metric needs {PARTS[part]}; the case has none")
+        return found
+
+    @cached_property
+    def blank(self) -> Bool[Tensor, " n"]:
+        """Which maps say nothing: flagged, or of one value everywhere."""
+        flat = self.saliency.flatten(1)
+        constant = flat.amin(dim=1) == flat.amax(dim=1)
+        if self.flags is None:
+            return constant
+        flagged = [bool(reasons) for reasons in self.flags]
+        return constant | torch.tensor(flagged, device=constant.device)
+
+    @cached_property
+    def inputs_key(self) -> str:
+        """A name of the inputs, by their values."""
+        return digest(self.inputs)
+
+    @cached_property
+    def saliency_key(self) -> str:
+        """A name of the saliency, by its values: maps that coincide are scored once."""
+        return digest(self.saliency)
+
+    def logits(self) -> Logits:
+        """Return the judge's logits of the images as they are, n y."""
+        judge: Judge = self.need("judge")
+        return judge.under(self.inputs_key, lambda: self.inputs)
+
+    def logits_under(self, key: Hashable, make: Callable[[], Inputs]) -> Logits:
+        """Return the judge's logits of images altered by this saliency; see :meth:`Judge.under`.
+
+        ``key`` names how they were altered; whose images and which saliency is added to it.
+        """
+        judge: Judge = self.need("judge")
+        return judge.under((self.inputs_key, self.saliency_key, key), make)
+
+    def scores(
+        self, logits: Logits, score: Score, classes: Int[Tensor, " n"] | None = None
+    ) -> Float[Tensor, " n"]:
+        """Return probability or logit of the targets, or of other classes, n."""
+        judge: Judge = self.need("judge")
+        return judge.scores(logits, self.targets if classes is None else classes, score)
+
+    def explained(
+        self, key: Hashable, make: Callable[[], Inputs], classes: Int[Tensor, " n"] | None = None
+    ) -> Float[Tensor, "n h w"]:
+        """Return the same method's saliency of altered images, for the targets or other classes.
+
+        ``key`` names how the images were altered, and the classes if they are others; a known key
+        is not explained again.
+        """
+        again: Again = self.need("again")
+        if key not in self._explained:
+            self._explained[key] = again(make(), self.targets if classes is None else classes)
+        return self._explained[key]
+
+
+def digest(tensor: Tensor) -> str:
+    """Return a hash of a tensor's shape, type and values."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    name = f"{tuple(tensor.shape)} {tensor.dtype}".encode()
+    return hashlib.blake2b(
+        flat.view(torch.uint8).numpy().data, digest_size=16, key=name
+    ).hexdigest()
+
+
+_OWN: Final = frozenset({"judge", "labels", "maps", "again", "second"})

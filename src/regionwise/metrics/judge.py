@@ -1,0 +1,104 @@
+"""The judge: the classifier whose answers to altered images are scored."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Final, Literal, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from regionwise.errors import ModelError, TargetError
+from regionwise.evidence.checks import as_logits, check_inputs, finite_logits
+from regionwise.evidence.scoring import CHUNK, chunks
+from regionwise.evidence.state import borrowed, device_of, dtype_of
+from regionwise.models.adapters import chances, link_of
+from regionwise.models.classifier import Classifier
+from regionwise.shapes import Inputs, Logits
+
+Score: TypeAlias = Literal["probability", "logit"]
+"""What is read of the judge's answer; a published number is often of the other one."""
+
+REMEMBERED: Final = 2**24
+"""Logits kept for metrics that ask for the same altered images (64 MiB in single precision)."""
+
+
+class Judge:
+    """A classifier that scores images, whatever was done to them.
+
+    It is given back as it was after every call. Logits are remembered, not scores: they serve every
+    class, and both probability and logit.
+
+    Attributes:
+        classifier: the network and its preprocessing.
+        passes: how many images were run through the network so far.
+    """
+
+    def __init__(self, model: nn.Module | Classifier, *, chunk: int = CHUNK) -> None:
+        self.classifier = model if isinstance(model, Classifier) else Classifier(model)
+        self.passes = 0
+        self._chunk = chunk
+        self._known: OrderedDict[Hashable, Tensor] = OrderedDict()
+
+    def logits(self, inputs: Inputs) -> Logits:
+        """Return the logits n y of any inputs, run in chunks and without a graph.
+
+        Raises:
+            InputError: the inputs are no finite images.
+            ModelError: the network does not answer with finite logits.
+        """
+        model = self.classifier.module
+        fed = check_inputs(inputs).to(device_of(model), dtype_of(model))
+        with borrowed(model), torch.no_grad():
+            found = [as_logits(model(fed[part]), len(fed[part])) for part in self._parts(fed)]
+        self.passes += len(fed)
+        return finite_logits(torch.cat(found), model)
+
+    def under(self, key: Hashable, make: Callable[[], Inputs]) -> Logits:
+        """Return the logits of the images that ``make`` gives; a known key is not run again.
+
+        The key must name the images completely: what they were made from, and how. What was asked
+        for last is kept, up to :data:`REMEMBERED` numbers.
+        """
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        self._known[key] = logits = self.logits(make())
+        while len(self._known) > 1 and self._remembered() > REMEMBERED:
+            self._known.popitem(last=False)
+        return logits
+
+    def forget(self) -> None:
+        """Drop all remembered logits."""
+        self._known.clear()
+
+    def scores(
+        self, logits: Float[Tensor, "*b y"], classes: Int[Tensor, "*b"], score: Score
+    ) -> Float[Tensor, "*b"]:
+        """Return the probability, or the logit, of one class per row, in double precision.
+
+        Raises:
+            ModelError: probabilities are asked of a network that gives none.
+            TargetError: a class does not exist.
+        """
+        link = link_of(self.classifier.module)
+        if score == "probability" and link == "identity":
+            raise ModelError("the judge is a regression and gives no probabilities; score=logit")
+        count = logits.shape[-1]
+        if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < count:
+            raise TargetError(
+                f"the judge has classes 0 to {count - 1}, and was asked for"
+                f" {int(classes.min())} to {int(classes.max())}"
+            )
+        values = logits.double()
+        if score == "probability":
+            values = chances(values, link, dim=-1)
+        return values.gather(-1, classes.to(values.device).unsqueeze(-1)).squeeze(-1)
+
+    def _parts(self, fed: Tensor) -> list[slice]:
+        return list(chunks(len(fed), self._chunk))
+
+    def _remembered(self) -> int:
+        return sum(logits.numel() for logits in self._known.values())
