@@ -39,6 +39,7 @@ format: $(READY) ## put the code into its format
 
 bench: $(READY) ## measure speed side by side with peers
 	$(BIN)/python bench/gradient_maps.py
+	$(BIN)/python bench/cape_contributions.py
 
 docs: $(READY) ## make the pictures and tables of the documentation again
 	$(BIN)/python scripts/make_docs.py

@@ -35,6 +35,8 @@ SIZE, RENDERED = 128, 146
 OPTIONS = {"widths": [24, 48, 96, 160, 256], "depths": [1, 1, 2, 1]}
 SHORT = (f"size={SIZE}", "schedule=cosine", "epochs=30", "batch=32")
 START = (*SHORT, "initialisation=given")
+# of 0.01, 0.05 and 0.2 the rate with the best validation accuracy; epochs cost a tenth of a second
+FITTED = (f"size={SIZE}", "schedule=cosine", "epochs=200", "lr=0.01")
 PAPER = {
     "vanilla": 83.34,
     "naive average": 79.01,
@@ -89,7 +91,7 @@ class Run:
 RUNS = (
     Run("vanilla", "vanilla", (*START, "lr=0.01")),
     Run("direct CE", "direct-ce", (*START, "lr=0.01")),
-    Run("post-fitting", "post-fitting", (f"size={SIZE}", "lr=0.01", "epochs=30"), "vanilla"),
+    Run("post-fitting", "post-fitting", FITTED, "vanilla"),
     Run("from scratch", "from-scratch", (*START, "lr=0.01")),
     Run("CALM-ML", "calm-ml", (*START, "lr=0.003")),
     Run("CALM-EM", "calm-em", (*START, "lr=0.003")),

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from regionwise.errors import InputError
 from regionwise.metrics.judge import Judge, Score
@@ -19,15 +19,26 @@ from regionwise.shapes import Inputs, Logits
 Again: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Explains other inputs n c h w for targets n with the same method: saliency n h w."""
 
+OnModel: TypeAlias = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""Explains inputs n c h w for targets n of another network with the same method: maps n i j."""
+
+Edited: TypeAlias = Callable[[], Tensor]
+"""Gives the inputs with each part changed in turn, n p c h w."""
+
 PARTS: Final = {
     "judge": "a judge: Judge(model)",
     "labels": "the ground-truth classes of the images",
     "maps": "the raw maps of the method",
     "again": "a function that explains other inputs with the same method",
     "second": "the saliency of the second class",
+    "second_maps": "the raw maps of the second class",
+    "second_targets": "the second classes",
+    "model": "the network that was explained",
+    "on_model": "a function that explains another network with the same method",
     "regions": "truth with regions: a mask per image",
     "boxes": "truth with boxes",
     "parts": "truth with a mask per part",
+    "edited": "truth with the images rendered again, each part changed in turn",
     "segments": "truth with segments",
 }
 """What a metric may need of a case, and how to say that it is missing."""
@@ -42,6 +53,7 @@ class Truth:
         ignore: pixels that count neither as region nor as background.
         boxes: of each image, b 4: left, top, right, bottom in pixels, half-open.
         parts: a mask per part, in the order of ``part_names``.
+        edited: gives the inputs n p c h w in which each part is changed in turn.
         segments: a number per pixel, an index of ``segment_names``.
     """
 
@@ -50,6 +62,7 @@ class Truth:
     boxes: tuple[Float[Tensor, "_ 4"] | Int[Tensor, "_ 4"], ...] | None = None
     parts: Bool[Tensor, "n p h w"] | None = None
     part_names: tuple[str, ...] = ()
+    edited: Edited | None = None
     segments: Int[Tensor, "n h w"] | None = None
     segment_names: tuple[str, ...] = ()
 
@@ -68,6 +81,9 @@ class Case:
         truth: what is known of the images.
         again: explains other inputs with the same method.
         second: the saliency of the class that came second, n h w.
+        second_maps: the raw maps of a second class, n i j, and ``second_targets``, n: which.
+        model: the network that was explained.
+        on_model: explains another network with the same method.
         flags: why a map says nothing, n x reasons; empty where it says something.
     """
 
@@ -80,6 +96,10 @@ class Case:
     truth: Truth | None = None
     again: Again | None = None
     second: Float[Tensor, "n h w"] | None = None
+    second_maps: Float[Tensor, "n i j"] | None = None
+    second_targets: Int[Tensor, " n"] | None = None
+    model: nn.Module | None = None
+    on_model: OnModel | None = None
     flags: tuple[tuple[str, ...], ...] | None = None
     _explained: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
@@ -134,6 +154,11 @@ class Case:
         """A name of the saliency, by its values: maps that coincide are scored once."""
         return digest(self.saliency)
 
+    @cached_property
+    def maps_key(self) -> str:
+        """A name of the raw maps, by their values."""
+        return digest(self.need("maps"))
+
     def logits(self) -> Logits:
         """Return the judge's logits of the images as they are, n y."""
         judge: Judge = self.need("judge")
@@ -177,4 +202,5 @@ def digest(tensor: Tensor) -> str:
     ).hexdigest()
 
 
-_OWN: Final = frozenset({"judge", "labels", "maps", "again", "second"})
+_TRUTH: Final = frozenset({"regions", "boxes", "parts", "edited", "segments"})
+_OWN: Final = frozenset(PARTS) - _TRUTH

@@ -23,7 +23,7 @@ def object_lifts(
 ) -> Float[Tensor, " g"]:
     """Return the mean of the map in each box, divided by its mean outside all boxes.
 
-    1 is what a constant map gets; infinite where nothing lies outside. NaN where a box holds no
+    1 is what a constant map gets; infinite if the map is zero outside. NaN where a box holds no
     pixel, where the boxes fill the picture, or where the whole map is zero.
     """
     size = (saliency.shape[0], saliency.shape[1])

@@ -9,6 +9,10 @@ from typing import Any, Final
 
 from regionwise.errors import OutputError, SettingError
 from regionwise.files import write_json
+from regionwise.models.runs import KIND
+from regionwise.models.weights import read_state
+from regionwise.training.checkpoints import LAST, WEIGHTS
+from regionwise.training.lock import LOCK
 
 CONFIG: Final = "config.json"
 CARD: Final = "card.json"
@@ -16,34 +20,74 @@ CARD: Final = "card.json"
 _WRITTEN: Final = {".ckpt", ".safetensors", ".csv", ".png", ".json"}
 
 
-def enter_folder(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Make the folder ready for a run, and return its card if the run is finished.
-
-    A new or empty folder gets the config. One with the same config is gone on with.
+def finished(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the card if the folder holds this run, finished; nothing is written.
 
     Raises:
-        OutputError: it is a file, holds something else, or cannot be written to.
+        OutputError: the folder is a file, holds something else, or cannot be read.
         SettingError: it holds a run with other settings; they are named.
+        WeightsError: the run is finished, and its weights are lost.
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{str(folder)!r} is a file, not a folder; choose another --out")
-    before = read_json(folder / CONFIG)
+    before = _config_in(folder)
     if before is None:
-        if folder.exists() and any(folder.iterdir()):
-            raise OutputError(
-                f"the folder {str(folder)!r} is not empty and holds no run; choose another --out"
-            )
-        write_json(folder / CONFIG, dict(config))
         return None
     differing = differences(_compared(before), _compared(json.loads(json.dumps(config))))
+    if differing and not _is_begun(folder):
+        return None
     if differing:
         raise SettingError(
             f"{str(folder)!r} holds a run with other settings: {'; '.join(differing[:5])}"
             f"{f'; and {len(differing) - 5} more' if len(differing) > 5 else ''};"
             " choose another --out, or ask for the same"
         )
-    tidy(folder)
-    return read_json(folder / CARD)
+    card = read_json(folder / CARD)
+    if card is not None:
+        read_state(folder / WEIGHTS)
+    return card
+
+
+def enter_folder(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Make the folder ready for a run, and return its card if the run is finished.
+
+    A new or empty folder gets the config, and so does one whose run never came to the end of an
+    epoch. One with the same config is gone on with.
+
+    Raises:
+        RegionwiseError: as :func:`finished`, or it cannot be written to.
+    """
+    card = finished(folder, config)
+    if card is None:
+        tidy(folder)
+        write_json(folder / CONFIG, dict(config))
+    return card
+
+
+def _config_in(folder: Path) -> dict[str, Any] | None:
+    """Return the config of the run in a folder; None in a new or empty one."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{str(folder)!r} is a file, not a folder; choose another --out")
+        before = read_json(folder / CONFIG)
+        others = [] if before is not None or not folder.exists() else list(folder.iterdir())
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"cannot read the folder {str(folder)!r}: {reason}; choose another --out"
+        ) from error
+    if any(path.name != LOCK for path in others):
+        raise OutputError(
+            f"the folder {str(folder)!r} is not empty and holds no run; choose another --out"
+        )
+    if before is not None and before.get("kind") != KIND:
+        raise OutputError(
+            f"{str(folder / CONFIG)!r} is not of the kind {KIND!r}; choose another --out"
+        )
+    return before
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether there is anything that training again would lose."""
+    return any((folder / name).exists() for name in (LAST, WEIGHTS, CARD))
 
 
 def tidy(folder: Path) -> None:
@@ -62,11 +106,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        loaded = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(
             f"{str(path)!r} cannot be read ({error}); choose another --out"
         ) from error
+    if not isinstance(loaded, dict):
+        raise OutputError(f"{str(path)!r} holds no run; choose another --out")
     return loaded
 
 

@@ -19,7 +19,9 @@ from regionwise.training.checkpoints import LAST, WEIGHTS
 from regionwise.training.curves import CURVES, write_curves
 from regionwise.training.data import Feeding, RegionData
 from regionwise.training.evaluation import evaluate, features_of
-from regionwise.training.folder import CARD, enter_folder
+from regionwise.training.folder import CARD, enter_folder, finished
+from regionwise.training.lock import holding
+from regionwise.training.memory import enough_memory
 from regionwise.training.module import RegionTraining
 from regionwise.training.plan import Plan, make_plan
 from regionwise.training.request import OpenTold, Plain, RunResult, Silent, Told, TrainRequest
@@ -43,14 +45,25 @@ def train(request: TrainRequest, open_told: OpenTold | None = None) -> RunResult
         KeyboardInterrupt: somebody pressed Ctrl-C; the best weights so far are kept, and the same
             request goes on after the last whole epoch.
     """
-    plan = make_plan(request)
+    with enough_memory():
+        plan = make_plan(request)
+        card = finished(request.out, plan.config)
+        if card is None:
+            with holding(request.out):
+                return _enter(plan, open_told or _nobody)
+    return RunResult(request.out, card, trained=False)
+
+
+def _enter(plan: Plan, open_told: OpenTold) -> RunResult:
+    """Train in a folder that is held, unless another process has finished the run meanwhile."""
+    request = plan.request
     card = enter_folder(request.out, plan.config)
     if card is not None:
         return RunResult(request.out, card, trained=False)
     device = torch.device(request.device)
     drawn_on = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=drawn_on):
-        return RunResult(request.out, _train(plan, open_told or _nobody), trained=True)
+        return RunResult(request.out, _train(plan, open_told), trained=True)
 
 
 def _train(plan: Plan, open_told: OpenTold) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from regionwise.errors import SettingError, nearest
 from regionwise.registry import Setting, check_settings, settings_of
+from regionwise.training.consistency import check_together
 
 _FROM_ZERO: Final = {"at_least": 0}
 _FROM_ONE: Final = {"at_least": 1}
@@ -129,41 +130,6 @@ class SchemeCard:
     summary: str
     scheme: Scheme
     choice: str = ""
-
-
-def check_together(scheme: Scheme) -> None:
-    """Refuse settings that contradict each other.
-
-    Raises:
-        SettingError: names the two settings.
-    """
-    fits = {
-        "pooled": {"cross-entropy"},
-        "cape": {"cross-entropy", "bootstrap"},
-        "calm": {"calm-ml", "calm-em"},
-    }[scheme.head]
-    if scheme.loss not in fits:
-        allowed = " or ".join(sorted(fits))
-        raise SettingError(
-            f"loss={scheme.loss} does not fit head={scheme.head}; give loss={allowed}"
-        )
-    needs_teacher = scheme.beta > 0 or scheme.cross_entropy == "vanilla"
-    if scheme.loss == "bootstrap" and needs_teacher and not scheme.vanilla:
-        raise SettingError("loss=bootstrap needs a teacher; give vanilla=true")
-    if scheme.vanilla and scheme.loss != "bootstrap":
-        raise SettingError("vanilla=true needs loss=bootstrap; nothing else trains two heads")
-    if scheme.frozen and scheme.loss != "bootstrap":
-        raise SettingError("frozen=true is for post-fitting; give head=cape and loss=bootstrap")
-    untaught = scheme.alpha == 0 or scheme.cross_entropy == "head"
-    if scheme.loss == "bootstrap" and scheme.beta > 0 and untaught and not scheme.frozen:
-        raise SettingError(
-            "nothing would train the vanilla head; give alpha above 0 and cross_entropy=vanilla,"
-            " or frozen=true with a finished network"
-        )
-    if scheme.nesterov and scheme.momentum == 0:
-        raise SettingError("nesterov=true needs a momentum above 0")
-    if scheme.temperature == 0:
-        raise SettingError("temperature must be above 0")
 
 
 def changed(scheme: Scheme, texts: Sequence[str] | Mapping[str, Any]) -> Scheme:

@@ -6,9 +6,11 @@ import logging
 import os
 import re
 import signal
+import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +22,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from regionwise import errors
-from regionwise.errors import ModelError, RegionwiseError
+from regionwise.errors import ModelError, OutputError, RegionwiseError
 from regionwise.training.checkpoints import WholeCheckpoints
 from regionwise.training.request import TrainRequest
 
@@ -45,6 +47,7 @@ def trainer_for(
         accelerator=accelerator,
         devices=devices,
         strategy=strategy,
+        default_root_dir=request.out,
         precision=request.precision,  # type: ignore[arg-type]  # checked with the request
         max_epochs=epochs,
         accumulate_grad_batches=request.accumulate,
@@ -70,19 +73,18 @@ def fit(
 
     Raises:
         KeyboardInterrupt: somebody pressed Ctrl-C; what was written before is whole.
-        ModelError: memory ran out.
+        OutputError: Lightning or TensorBoard cannot write into the folder.
         RegionwiseError: as in one of several processes.
     """
     try:
         trainer.fit(training, data, ckpt_path=None if checkpoint is None else str(checkpoint))
     except SystemExit as error:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from error
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            "a step does not fit into the memory; raise --accumulate, or lower --set batch=N"
-        ) from error
     except ProcessRaisedException as error:
         raise _from_process(error) from error
+    except OSError as error:  # what is read is checked before; these are the logs
+        where = f" in {str(trainer.default_root_dir)!r}"
+        raise OutputError(f"cannot write{where}: {error.strerror or error}") from error
 
 
 class Hushed(Callback):
@@ -100,22 +102,36 @@ def _unpack_hushed() -> Hushed:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Lightning, and restore logging, Ctrl-C, the environment and determinism."""
+    """Silence Lightning, and restore logging, Ctrl-C, the environment and determinism.
+
+    TensorBoard writes in a thread; what it cannot write is raised here at the next epoch, so that
+    the thread need not print it, too.
+    """
     handler = signal.getsignal(signal.SIGINT)
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     before = {name: os.environ.get(name) for name in _VARIABLES}
+    thread_hook = threading.excepthook
+    threading.excepthook = partial(_unless_unwritten, thread_hook)
     with ExitStack() as stack:
         stack.enter_context(_hushed())
         _set_variable("TORCH_CPP_LOG_LEVEL", "ERROR")  # read by the processes to come
         try:
             yield
         finally:
+            threading.excepthook = thread_hook
             if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
                 signal.signal(signal.SIGINT, handler)
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
             for name, value in before.items():
                 _set_variable(name, value)
+
+
+def _unless_unwritten(
+    hook: Callable[[threading.ExceptHookArgs], object], told: threading.ExceptHookArgs
+) -> None:
+    if not issubclass(told.exc_type, OSError):
+        hook(told)
 
 
 def _set_variable(name: str, value: str | None) -> None:
