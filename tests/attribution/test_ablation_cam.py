@@ -61,8 +61,8 @@ def test_by_hand():
 
 def test_a_negative_score_turns_the_printed_weights_round():
     drops, scores = float64([[[1.0, -2.0]]]), float64([[-4.0]])
-    assert_same(ablation_weights(drops, scores), [[[-0.25, 0.5]]])
-    assert_same(ablation_weights(drops, scores, variant="absolute"), [[[0.25, -0.5]]])
+    assert_same(ablation_weights(drops, scores, variant="paper"), [[[-0.25, 0.5]]])
+    assert_same(ablation_weights(drops, scores), [[[0.25, -0.5]]])
     assert_same(ablation_weights(drops, scores, variant="difference"), drops)
     # a score of zero divides by one
     for variant in VARIANTS:

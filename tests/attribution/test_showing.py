@@ -18,6 +18,7 @@ SIGNED = [
     "grad-cam:relu=false",
     "hires-cam:relu=false",
     "ablation-cam:relu=false,variant=difference",
+    "ablation-cam:relu=false",
     "occlusion",
     "gradient:reduce=sum",
     "input-x-gradient",
@@ -26,7 +27,7 @@ SIGNED = [
 ]
 UNSIGNED = [
     "grad-cam",
-    "ablation-cam:relu=false",  # divided by a negative score, its signs are turned round
+    "ablation-cam:relu=false,variant=paper",  # divided by a negative score, its signs are turned round
     "recipro-cam",
     "rise:masks=4",
     "gradient",

@@ -15,7 +15,7 @@ def logit(tail, map_, target):
         return float(tail(map_[None].clone())[0, target])
 
 
-def channel_weights(tail, own, target, *, variant="paper"):
+def channel_weights(tail, own, target, *, variant="absolute"):
     score = logit(tail, own, target)
     weights = []
     for k in range(len(own)):
@@ -27,7 +27,7 @@ def channel_weights(tail, own, target, *, variant="paper"):
     return weights
 
 
-def ablation_cam_of(trunk, tail, images, targets, *, variant="paper"):
+def ablation_cam_of(trunk, tail, images, targets, *, variant="absolute"):
     maps = []
     for own, row in zip(trunk(images).detach(), targets, strict=True):
         planes = list(array(own))

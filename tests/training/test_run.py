@@ -282,7 +282,7 @@ def test_a_network_that_is_not_pooling_and_linear_cannot_be_post_fitted(ask, tmp
         "    return nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1),"
         " nn.Flatten(), nn.LayerNorm(4), nn.Linear(4, 3))\n"
     )
-    with pytest.raises(ModelError, match=r"cannot be post-fitted: .*global average pooling"):
+    with pytest.raises(ModelError, match=r"cannot be post-fitted: .*LayerNorm stands between"):
         train(ask(given=f"{tmp_path / 'curved.py'}:net"))
 
 
@@ -384,3 +384,62 @@ def test_the_run_tells_how_far_it_is(ask):
     assert sum(steps) == totals[0]
     assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2"]
     assert "vanilla" in lines[0]
+
+
+def test_double_precision_trains(ask):
+    result = train(ask(scheme="from-scratch", precision="64-true"))
+    assert load_model(str(result.folder)).module.head.weight.dtype == torch.float32
+    assert result.card["results"]["test"]["loss"] > 0
+
+
+def test_a_finished_run_whose_weights_are_lost_is_told(ask):
+    request = ask("epochs=1", head="calm")
+    (train(request).folder / "weights.safetensors").unlink()
+    with pytest.raises(WeightsError, match="no weights file"):
+        train(request)
+
+
+def test_a_picture_of_the_test_set_is_read_before_the_first_step(ask, birds, tmp_path):
+    copy = shutil.copytree(birds / "images", tmp_path / "broken" / "train")
+    shutil.copytree(birds / "images", tmp_path / "broken" / "test")
+    picture = min((tmp_path / "broken" / "test").rglob("*.png"))
+    whole = picture.read_bytes()
+    picture.write_bytes(whole[:200])
+    request = ask(head="calm", data=f"folder:{copy.parent}")
+    with pytest.raises(ImageError, match=r"test.*cut short"):
+        train(request)
+    assert {path.name for path in request.out.iterdir()} == {"config.json"}
+    picture.write_bytes(whole)
+    assert train(request).trained, "once it is put right, the same request begins"
+
+
+def test_a_network_that_answers_with_nan_gets_no_card(ask):
+    """One step away from everything, and no validation images that would tell."""
+    request = ask("epochs=1", "batch=64", "lr=1e38", scheme="vanilla", validation=0.0)
+    with pytest.raises(ModelError, match=r"NaN|not finite"):
+        train(request)
+    assert not (request.out / "card.json").exists()
+
+
+def test_an_infinite_test_loss_is_left_out_of_the_card(ask, monkeypatch):
+    found = {"loss": float("inf"), "accuracy": 0.5, "confidence": 1.0}
+    monkeypatch.setattr("regionwise.training.run.evaluate", lambda *_, **__: found)
+    card = json.loads((train(ask("epochs=1", head="calm")).folder / "card.json").read_text())
+    assert card["results"]["test"]["loss"] is None
+    assert card["results"]["test"]["accuracy"] == 0.5
+
+
+def test_logs_that_cannot_be_written_stop_the_run_in_one_line(ask, monkeypatch, capfd):
+    """TensorBoard writes in a thread of its own, which must not print what it cannot do."""
+    from tensorboard.compat.tensorflow_stub.io.gfile import GFile  # noqa: PLC0415
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(GFile, "write", full)
+    request = ask(head="calm")
+    with pytest.raises(OutputError, match=r"cannot write in .*run'?: No space left"):
+        train(request)
+    assert "Traceback" not in capfd.readouterr().err
+    monkeypatch.undo()
+    assert train(request).trained

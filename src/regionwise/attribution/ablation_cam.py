@@ -25,20 +25,21 @@ Variant = Literal["paper", "absolute", "difference"]
 
 
 def ablation_weights(
-    drops: ChannelWeights, scores: Scores, *, variant: Variant = "paper"
+    drops: ChannelWeights, scores: Scores, *, variant: Variant = "absolute"
 ) -> ChannelWeights:
-    """Turn the drop of the score without each channel into weights: (y - y_k) / y, n t k.
+    """Turn the drop of the score without each channel into weights: (y - y_k) / |y|, n t k.
 
     Args:
         drops: y - y_k, the score minus the score with channel k set to zero, n t k.
         scores: y, n t.
-        variant: ``paper``: divided by y; ``absolute``: by |y|; ``difference``: not divided.
+        variant: ``absolute``: divided by |y|; ``paper``: by y; ``difference``: not divided.
             A score of exactly zero divides by one.
 
     Reference: Desai and Ramaswamy 2020, w_k = (y - y_k) / y.
-    Choice: as printed. A negative score turns the sign of every weight round, so that the map
-    shows what speaks against the class; ``absolute`` does not. Within one map a division only
-    changes the scale: for y > 0 the three variants have the same saliency.
+    Choice: |y| instead of y. They agree for y > 0; a negative score, which a log-probability always
+    is, would turn the sign of every weight round, so that the map shows what speaks against the
+    class. Within one map a division only changes the scale: for y > 0 the three variants have the
+    same saliency.
     """
     if variant == "difference":
         return drops
@@ -71,7 +72,7 @@ class AblationCAM(Recipe):
     """Ablation-CAM; ``variant`` says by what the drop is divided, ``relu=False`` keeps signs."""
 
     name: ClassVar[str] = "ablation-cam"
-    variant: Variant = "paper"
+    variant: Variant = "absolute"
     relu: bool = True
     chunk: int = field(default=TAIL_CHUNK, metadata=CHUNKED)
 

@@ -40,12 +40,12 @@ CARDS: Final = (
         title="Ablation-CAM",
         reference="Desai and Ramaswamy 2020",
         recipe=f"{_HERE}.ablation_cam:AblationCAM",
-        formula="ReLU(sum_k w_k A_k), w_k = (y - y without A_k) / y",
+        formula="ReLU(sum_k w_k A_k), w_k = (y - y without A_k) / |y|",
         summary="Channels weighted by how much the score falls without them.",
         needs=_TAIL,
         passes="1 F + K h",
-        choice="As printed, on the logit: y < 0 turns the sign of all weights round. Variants:"
-        " absolute (divided by |y|), difference (not divided). A channel is set to 0;"
+        choice="On the logit, divided by |y|: by y as printed (variant=paper), y < 0 turns the sign of"
+        " all weights round. variant=difference does not divide. A channel is set to 0;"
         " pytorch-grad-cam sets it to min(A) - 1e7 where the layer's minimum is not 0.",
         signed="relu=false,variant=absolute or relu=false,variant=difference",
     ),

@@ -164,10 +164,10 @@ class ScoreCAM(_CAM):
 class AblationCAM(_CAM):
     """Ablation-CAM, all channels."""
 
-    method = "ablation-cam"
+    method = "ablation-cam:variant=paper"
 
 
 class EigenCAM(_CAM):
     """Eigen-CAM; the sign is chosen, theirs is left to the decomposition."""
 
-    method = "eigen-cam"
+    method = "eigen-cam:variant=centred"

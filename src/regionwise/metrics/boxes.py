@@ -28,7 +28,8 @@ def box_iou(a: NDArray[np.number], b: NDArray[np.number], *, extra: int = 0) -> 
     both = np.prod(np.maximum(high - low + extra, 0), axis=-1)
     sizes = [np.prod(x[..., 2:] - x[..., :2] + extra, axis=-1) for x in (one, two)]
     either = sizes[0] + sizes[1] - both
-    return np.where(either > 0, both / np.where(either > 0, either, 1), 0.0)
+    found: Boxes = np.where(either > 0, both / np.where(either > 0, either, 1), 0.0)
+    return found
 
 
 def resized_boxes(
@@ -44,4 +45,4 @@ def resized_boxes(
     """
     factor = np.array([size[1] / original[1], size[0] / original[0]] * 2)
     moved = boxes.astype(np.float64) * factor
-    return np.trunc(moved) if truncate else moved
+    return np.asarray(np.trunc(moved)) if truncate else moved

@@ -62,7 +62,7 @@ class _Forest:
 
 
 def components_above(
-    saliency: NDArray[np.floating], thresholds: Sequence[float]
+    saliency: NDArray[np.floating], thresholds: Sequence[float] | NDArray[np.float64]
 ) -> Iterator[tuple[float, Boxes, NDArray[np.int64]]]:
     """Yield, from the highest threshold down, the components of the pixels above it.
 
@@ -74,7 +74,7 @@ def components_above(
     order = np.argsort(-flat, kind="stable")
     bright = flat[order]
     forest, done = _Forest(rows, columns), 0
-    for threshold in sorted(thresholds, reverse=True):
+    for threshold in sorted(map(float, thresholds), reverse=True):
         until = int(np.count_nonzero(bright > threshold))
         for place in order[done:until].tolist():
             forest.add(place // columns, place % columns)

@@ -52,7 +52,7 @@ def contours_of(mask: NDArray[np.bool_]) -> list[Contour]:
     chains: dict[int, list[int]] = {}
     holes: dict[int, bool] = {_FRAME: True}
     parents: dict[int, int] = {_FRAME: _FRAME}
-    for place, is_hole, first in _starts(mask, cells, columns):
+    for place, is_hole, first in _starts(mask, cells):
         number = len(holes) + 1
         surrounding = _last_border(cells, place, columns, on_place=is_hole)
         own = holes[surrounding] == is_hole
@@ -62,9 +62,7 @@ def contours_of(mask: NDArray[np.bool_]) -> list[Contour]:
     return [_contour(chains[n], holes[n], columns) for n in _in_order(parents)]
 
 
-def _starts(
-    mask: NDArray[np.bool_], cells: list[int], columns: int
-) -> Iterator[tuple[int, bool, int]]:
+def _starts(mask: NDArray[np.bool_], cells: list[int]) -> Iterator[tuple[int, bool, int]]:
     """Yield where a border begins, whether it is a hole's, and the direction of the zero there."""
     inside = np.pad(mask, 1)
     left = inside & ~np.roll(inside, 1, axis=1)
@@ -74,7 +72,6 @@ def _starts(
             yield place, False, 4
         elif cells[place] >= 1 and cells[place + 1] == 0:
             yield place, True, 0
-        # a component one pixel wide begins as outer border; its right side is then marked
 
 
 def _last_border(cells: list[int], place: int, columns: int, *, on_place: bool) -> int:

@@ -162,7 +162,8 @@ def resized_mask(mask: NDArray[np.integer], size: tuple[int, int]) -> NDArray[np
         ((2 * torch.arange(to) + 1) * come).div(2 * to, rounding_mode="floor").numpy()
         for to, come in zip(size, mask.shape, strict=True)
     )
-    return mask[rows[:, None], columns[None, :]]
+    picked: NDArray[np.integer] = mask[rows[:, None], columns[None, :]]
+    return picked
 
 
 def _check_parts(parts: Collection[str]) -> None:

@@ -68,7 +68,7 @@ def conjugate_gradients(
     """Solve a symmetric positive definite system, for each plane by itself, from zero.
 
     Raises:
-        InputError: after ``most`` steps a residual is above ``tolerance`` times its right-hand side.
+        InputError: a residual is still above ``tolerance`` times its right-hand side.
     """
     found, left, step = torch.zeros_like(right), right, right
     size = goal = _dot(left, left)

@@ -6,6 +6,7 @@ Choice: that section shows pictures and defines no number; the number here is ou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,20 +19,19 @@ from regionwise.metrics.energy_game import box_mask
 from regionwise.metrics.recipe import Metric, Values
 
 
-def object_lifts(
+def box_means(
     saliency: Float[Tensor, "h w"], boxes: Shaped[Tensor, "g 4"]
-) -> Float[Tensor, " g"]:
-    """Return the mean of the map in each box, divided by its mean outside all boxes.
+) -> tuple[Float[Tensor, " g"], float]:
+    """Return the mean of the map in each box, and its mean outside all of them.
 
-    1 is what a constant map gets; infinite if the map is zero outside. NaN where a box holds no
-    pixel, where the boxes fill the picture, or where the whole map is zero.
+    A mean is NaN where there is no pixel.
     """
     size = (saliency.shape[0], saliency.shape[1])
     values = saliency.double()
-    outside = values[~box_mask(boxes, size, device=saliency.device)].mean()
+    outside = float(values[~box_mask(boxes, size, device=saliency.device)].mean())
     masks = [box_mask(box[None], size, device=saliency.device) for box in boxes]
     means = [values[mask].mean() for mask in masks]
-    return torch.stack(means) / outside if means else values.new_zeros(0)
+    return torch.stack(means) if means else values.new_zeros(0), outside
 
 
 def object_coverage(
@@ -40,17 +40,14 @@ def object_coverage(
     """Return the share of objects that are covered, and how evenly.
 
     An object is covered if the map is brighter in its box, on average, than outside all boxes. How
-    evenly: the smallest mean in a box over the largest. A map that is zero covers nothing.
+    evenly: the smallest mean in a box over the largest, NaN where all are zero.
 
-    Both are NaN without an object, and where boxes are empty or fill the picture.
+    Both are NaN without an object, where a box holds no pixel, and where boxes fill the picture.
     """
-    lifts = object_lifts(saliency, boxes)
-    if saliency.max() == 0 and len(boxes):
-        return 0.0, float("nan")
-    if not len(lifts) or lifts.isnan().any():
-        return float("nan"), float("nan")
-    covered = float((lifts > 1).double().mean())
-    return covered, float(lifts.min() / lifts.max()) if lifts.isfinite().all() else float("nan")
+    means, outside = box_means(saliency, boxes)
+    if not len(means) or means.isnan().any() or math.isnan(outside):
+        return math.nan, math.nan
+    return float((means > outside).double().mean()), float(means.min() / means.max())
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class ObjectCoverage(Metric):
     def measure(self, case: Case) -> Values:
         """Return the share of objects covered; and how evenly."""
         least = 2 if self.several else 1
-        undefined = (float("nan"), float("nan"))
+        undefined = (math.nan, math.nan)
         found = [
             object_coverage(map_, boxes) if len(boxes) >= least else undefined
             for map_, boxes in zip(case.saliency, case.need("boxes"), strict=True)

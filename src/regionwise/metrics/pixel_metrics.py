@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from regionwise.errors import InputError
@@ -30,14 +30,14 @@ Pair = tuple[int, int]
 
 def labels_of(
     regions: Bool[Tensor, "n h w"], ignore: Bool[Tensor, "n h w"] | None
-) -> Int[Tensor, "n h w"]:
+) -> UInt8[Tensor, "n h w"]:
     """Return 1 in the region, 0 outside, 255 where pixels count neither way."""
     labels = regions.to(torch.uint8)
     return labels if ignore is None else labels.masked_fill(ignore, IGNORE)
 
 
 def pixel_values(
-    scores: Float[Tensor, "n h w"], labels: Int[Tensor, "n h w"], bins: Bins
+    scores: Float[Tensor, "n h w"], labels: UInt8[Tensor, "n h w"], bins: Bins
 ) -> Values:
     """Return the AP of each image, NaN without a positive pixel, and all pixels for pooling."""
     each = [_counts(s, label) for s, label in zip(scores, labels, strict=True)]

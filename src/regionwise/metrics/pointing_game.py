@@ -75,7 +75,7 @@ def by_class(_: Metric, values: Values) -> dict[str, float]:
     if numbers is None:
         raise InputError("the pointing game gives a number per image; these values have none")
     value, undefined = mean_of_defined(numbers)
-    means = [mean_of_defined(numbers[classes == c])[0] for c in classes.unique()]
+    means = [mean_of_defined(numbers[classes == c])[0] for c in set(classes.tolist())]
     return {
         "value": value,
         "mean_over_classes": mean_of_defined(torch.tensor(means, dtype=torch.float64))[0],
@@ -103,9 +103,12 @@ class PointingGame(Metric):
         """Return a hit, a miss, or the share of tied pixels that hit; and chance."""
         regions = case.need("regions")
         maps = case.saliency if self.at == "image" else case.need("maps")
-        given = {"tolerance": float(self.tolerance), "ties": self.ties}
-        hits = [pointing_hit(m, r, **given) for m, r in zip(maps, regions, strict=True)]
-        near = [near_region(r, float(self.tolerance)).double().mean() for r in regions]
+        reach = float(self.tolerance)
+        hits = [
+            pointing_hit(map_, region, tolerance=reach, ties=self.ties)
+            for map_, region in zip(maps, regions, strict=True)
+        ]
+        near = [near_region(region, reach).double().mean() for region in regions]
         return Values(
             torch.tensor(hits, dtype=torch.float64),
             extras={"target": case.targets, "chance": torch.stack(near)},

@@ -157,6 +157,11 @@ def _fresh_birdnet(spec: BackboneSpec, weights: str, seed: int) -> Classifier:
     unknown = sorted(set(spec.options) - {"widths", "depths"})
     if unknown:
         raise SettingError(f"birdnet has no option {unknown[0]!r}; it has widths and depths")
+    for name, numbers in spec.options.items():
+        if not isinstance(numbers, list | tuple) or any(
+            type(n) is not int or n < 1 for n in numbers
+        ):
+            raise SettingError(f"birdnet's {name} are whole numbers from 1, not {numbers!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:

@@ -113,7 +113,10 @@ def _trunk(module: nn.Module, cut: Cut, sample: Inputs) -> nn.Module:
     last = last_map(steps, _size(sample), hints_of(module))
     trunk = trunk_of(module, last.name)
     with torch.no_grad():
-        if not torch.equal(trunk(sample), last.value):
+        again = trunk(sample)
+        if not again.isfinite().all():
+            raise ModelError("the network's map is not finite: there is NaN in its weights")
+        if not torch.equal(again, last.value):
             raise ModelError(
                 f"cut behind {last.name!r} the network gives another map than before: something in"
                 " it works in place; give it a method forward_features(inputs)"

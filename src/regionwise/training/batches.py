@@ -163,6 +163,16 @@ def fits_in_memory(samples: Sequence[Sample], view: View, limit: int = CACHE_BYT
     return True
 
 
+def check_readable(samples: Sequence[Sample]) -> None:
+    """Read every picture once: one that is damaged shall not stop a run at its end.
+
+    Raises:
+        ImageError: names the first that cannot be read.
+    """
+    for sample in samples:
+        open_image(sample.path)
+
+
 def size_of(sample: Sample) -> tuple[int, int]:
     """Return a picture's width and height, from its header.
 

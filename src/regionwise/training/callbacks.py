@@ -11,9 +11,10 @@ import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from torch import Tensor
 
+from regionwise.errors import ModelError
 from regionwise.training.checkpoints import LAST, WEIGHTS, WholeCheckpoints, write_weights
 from regionwise.training.curves import METRICS, write_metrics
-from regionwise.training.module import RegionTraining
+from regionwise.training.module import RegionTraining, kept_so_far
 from regionwise.training.request import Told
 
 
@@ -49,7 +50,16 @@ class Recorder(Checkpoint):
         self._began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Write what has been reached; the checkpoint last."""
+        """Write what has been reached; the checkpoint last.
+
+        Raises:
+            ModelError: the weights are not finite; the last good ones are kept.
+        """
+        if not all(bool(part.isfinite().all()) for part in pl_module.network.state_dict().values()):
+            raise ModelError(
+                f"the weights are not finite after epoch {trainer.current_epoch + 1}; training"
+                f" stops and {kept_so_far(trainer.current_epoch)}"
+            )
         row = self._row(trainer, pl_module)
         self.rows.append(row)
         if self._is_best():

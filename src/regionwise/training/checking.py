@@ -28,13 +28,18 @@ def check_request(request: TrainRequest, scheme: Scheme) -> None:
     if request.devices < 1 or request.accumulate < 1 or request.workers < 0:
         raise SettingError("devices and accumulate are 1 or more, workers 0 or more")
     check_device(request.device, request.devices)
-    if request.fold and not request.folds:
-        raise SettingError(f"--fold {request.fold} of how many? give --folds")
     if scheme.batch % (request.accumulate * request.devices):
         raise SettingError(
             f"a batch of {scheme.batch} cannot be shared by {request.devices} devices in"
             f" {request.accumulate} parts each; change --set batch=N, --devices or --accumulate"
         )
+    if request.fold and not request.folds:
+        raise SettingError(f"--fold {request.fold} of how many? give --folds")
+    _check_start(request, scheme)
+
+
+def _check_start(request: TrainRequest, scheme: Scheme) -> None:
+    """Refuse a start that is missing, or of which a part would be ignored."""
     if request.given is None and (scheme.frozen or scheme.initialisation == "given"):
         raise SettingError("this scheme starts from a finished network; give --from RUN or birds-1")
     if request.given is None and request.backbone is None:

@@ -37,6 +37,9 @@ def check_together(scheme: Scheme) -> None:
         raise SettingError("frozen=true is for post-fitting; give head=cape and loss=bootstrap")
     if scheme.loss == "bootstrap":
         _check_bootstrap(scheme)
+    by_vanilla = scheme.vanilla and scheme.alpha > 0 and scheme.cross_entropy == "vanilla"
+    if scheme.detach and not scheme.frozen and not by_vanilla:
+        raise SettingError("nothing would train the backbone; give detach=false")
 
 
 def uses_soft_temperature(scheme: Scheme) -> bool:

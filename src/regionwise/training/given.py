@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from regionwise.errors import ModelError
 from regionwise.heads.cape import Cape
 from regionwise.heads.network import RegionNetwork
-from regionwise.heads.pooled import Pooled, PooledHead, find_pooled_head
+from regionwise.heads.pooled import Pooled, PooledHead
+from regionwise.heads.vanilla import pooled_head_of
 from regionwise.models.backbones import Backbone, BackboneSpec, build_backbone
 from regionwise.models.classifier import Classifier
 from regionwise.models.preprocessing import Preprocessing
@@ -66,8 +66,7 @@ def vanilla_of(given: Given, classes: int) -> PooledHead:
     """
     if isinstance(given.vanilla, ModelError):
         raise ModelError(
-            f"{given.source!r} cannot be post-fitted: {given.vanilla}; train a head on it with"
-            " --head pooled first"
+            f"{given.source!r} cannot be post-fitted: {given.vanilla}"
         ) from given.vanilla
     if len(given.vanilla.weight) != classes:
         raise ModelError(
@@ -79,7 +78,9 @@ def vanilla_of(given: Given, classes: int) -> PooledHead:
 
 def _of_network(source: str, classifier: Classifier, network: RegionNetwork) -> Given:
     vanilla = network.vanilla or (network.head if isinstance(network.head, Pooled) else None)
-    head: PooledHead | ModelError = ModelError("it has no vanilla head")
+    head: PooledHead | ModelError = ModelError(
+        "it has no vanilla head; train one on its backbone with --head pooled first"
+    )
     if vanilla is not None:
         linear = vanilla.linear
         head = PooledHead(linear.weight.detach(), linear.bias.detach(), "vanilla.linear")
@@ -103,22 +104,17 @@ def _of_classifier(source: str, classifier: Classifier) -> Given:
         source,
         spec,
         backbone.state_dict(),
-        _linear_behind(backbone, classifier, size),
+        _linear_behind(backbone, classifier),
         None,
         classifier.class_names,
         classifier.preprocessing,
     )
 
 
-def _linear_behind(
-    backbone: Backbone, classifier: Classifier, size: tuple[int, int]
-) -> PooledHead | ModelError:
-    """Find W and b with logits = W mean(A) + b, A being the backbone's map; checked by number."""
-    noise = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        activations, logits = backbone(noise), classifier(noise)
+def _linear_behind(backbone: Backbone, classifier: Classifier) -> PooledHead | ModelError:
+    """Return W and b with logits = W mean(A) + b, A being the backbone's map, or why not."""
     try:
-        return find_pooled_head(classifier.module, activations, logits)
+        return pooled_head_of(classifier, backbone)
     except ModelError as error:
         return error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from regionwise.heads.network import RegionNetwork
 from regionwise.models.preprocessing import Preprocessing
 from regionwise.shapes import Activations, Logits
 from regionwise.training.batches import Batch
+from regionwise.training.consistency import uses_soft_temperature
 from regionwise.training.losses import (
     Bootstrap,
     CapeOutput,
@@ -51,7 +52,7 @@ class RegionTraining(lightning.LightningModule):
         network: backbone, head and perhaps a vanilla head.
         scheme: how it is trained.
         preprocessing: scales pixels to what the network sees.
-        names: of the training images, to name the batch that went wrong.
+        names: of the images in ``train`` and ``validation``, to name the batch that went wrong.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class RegionTraining(lightning.LightningModule):
         preprocessing: Preprocessing,
         *,
         seed: int = 0,
-        names: Sequence[str] = (),
+        names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.scheme, self.preprocessing = network, scheme, preprocessing
-        self.seed, self.names = seed, names
+        self.seed, self.names = seed, names or {}
         self.tallies = {"train": Tally(), "validation": Tally()}
         self.teacher: RegionNetwork | None = None
         if scheme.loss == "calm-em" and scheme.em_teacher == "ema":
@@ -74,6 +75,8 @@ class RegionTraining(lightning.LightningModule):
             network.backbone.requires_grad_(requires_grad=False)
             if network.vanilla is not None:
                 network.vanilla.requires_grad_(requires_grad=False)
+        if isinstance(network.head, Cape):
+            _freeze_unused(network.head, scheme)
 
     def step(self, batch: Batch) -> Step:
         """Return the loss of a batch, and what was said."""
@@ -81,7 +84,8 @@ class RegionTraining(lightning.LightningModule):
         network = self.network
         activations = fed
         if fed.dtype == torch.uint8:
-            fed = self.preprocessing.normalize(fed.float() / 255)
+            dtype = next(network.parameters()).dtype  # float64 in 64-true
+            fed = self.preprocessing.normalize(fed.float() / 255).to(dtype)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.scheme.frozen):
                 activations = network.backbone(fed)
         vanilla = None if network.vanilla is None else network.vanilla(activations).float()
@@ -168,15 +172,30 @@ class RegionTraining(lightning.LightningModule):
 
     def _told(self, step: Step, batch: Batch, number: int, part: str) -> str:
         where = f"epoch {self.current_epoch + 1}, {part} batch {number + 1}"
-        known = part == "train" and self.names
-        images = [self.names[i] for i in batch[2].tolist()] if known else []
+        names = self.names.get(part)
+        images = [names[i] for i in batch[2].tolist()] if names else []
         shown = ", ".join(repr(name) for name in images[:4])
         more = f" and {len(images) - 4} more" if len(images) > 4 else ""
         which = f" (images {shown}{more})" if images else ""
         return (
-            f"the loss is {step.loss.item()} in {where}{which}; training stops and the best weights"
-            " so far are kept; a lower lr (--set lr=...) or --precision 32-true may help"
+            f"the loss is {step.loss.item()} in {where}{which}; training stops"
+            f" and {kept_so_far(self.current_epoch)}"
         )
+
+
+def kept_so_far(epochs: int) -> str:
+    """Say what there is of a run that goes wrong after so many whole epochs, and what may help."""
+    kept = "the best weights so far are kept" if epochs else "there are no weights yet"
+    return f"{kept}; a lower lr (--set lr=...) or --precision 32-true may help"
+
+
+def _freeze_unused(head: Cape, scheme: Scheme) -> None:
+    """Freeze T' where it is the only temperature and no loss uses it: it has no gradient.
+
+    Several devices wait for the gradients of all that learns.
+    """
+    if len(head.log_temperatures) == 1 and not uses_soft_temperature(scheme):
+        head.log_temperatures.requires_grad = False
 
 
 def bootstrap_of(scheme: Scheme) -> Bootstrap:

@@ -16,7 +16,7 @@ _BACKBONE: Final = "backbone."
 
 def learning_names(network: nn.Module, scheme: Scheme) -> list[str]:
     """Return the names of the parameters that are trained, in order."""
-    names = [name for name, _ in network.named_parameters()]
+    names = [name for name, weight in network.named_parameters() if weight.requires_grad]
     return [name for name in names if name.startswith("head.")] if scheme.frozen else names
 
 

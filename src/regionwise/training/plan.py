@@ -24,6 +24,7 @@ from regionwise.training.samples import read_data
 from regionwise.training.schemes import Scheme, SchemeCard, changed
 from regionwise.training.views import preprocessing_of
 
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """All that a run needs, and the config that says so.

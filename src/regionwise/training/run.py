@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ import lightning
 import torch
 
 from regionwise._version import __version__
+from regionwise.errors import ModelError
 from regionwise.files import write_json
 from regionwise.models.weights import load_weights
-from regionwise.training.batches import EpochBatches, Features
+from regionwise.training.batches import EpochBatches, Features, check_readable
 from regionwise.training.callbacks import Recorder, Teller, recorded
 from regionwise.training.checkpoints import LAST, WEIGHTS
 from regionwise.training.curves import CURVES, write_curves
@@ -74,7 +76,10 @@ def _train(plan: Plan, open_told: OpenTold) -> Mapping[str, Any]:
         plan.scheme,
         plan.preprocessing,
         seed=request.seed,
-        names=[sample.name for sample in plan.splits.train],
+        names={
+            part: [sample.name for sample in getattr(plan.splits, part)]
+            for part in ("train", "validation")
+        },
     )
     data = _data(plan, training)
     with _told(open_told, plan) as told:
@@ -99,6 +104,7 @@ def views_of(plan: Plan) -> tuple[View, View]:
 def _data(plan: Plan, training: RegionTraining) -> RegionData:
     """Return the images, or what a frozen backbone says of them."""
     request, scheme = plan.request, plan.scheme
+    check_readable(plan.splits.test)
     train_view, test_view = views_of(plan)
     features: list[Features | None] = [None, None]
     training.to(torch.device(request.device))
@@ -142,7 +148,7 @@ def _finish(plan: Plan, training: RegionTraining) -> Mapping[str, Any]:
     for name in ("validation", "test"):
         samples = getattr(plan.splits, name)
         found = evaluate(training, samples, view, batch=plan.scheme.batch) if samples else None
-        results[name] = found if found is None else {"images": len(samples), **found}
+        results[name] = found if found is None else {"images": len(samples), **_numbers(found)}
     rows, best = recorded(request.out)
     card = {
         "title": _title(plan),
@@ -159,6 +165,19 @@ def _finish(plan: Plan, training: RegionTraining) -> Mapping[str, Any]:
     }
     write_json(request.out / CARD, card)
     return card
+
+
+def _numbers(found: Mapping[str, float]) -> dict[str, float | None]:
+    """Return what JSON can hold; an infinite loss, of a label of no probability, is left out.
+
+    Raises:
+        ModelError: the network answers with NaN.
+    """
+    if any(math.isnan(value) for value in found.values()):
+        raise ModelError(
+            "the trained network answers with NaN; train it anew with a lower lr (--set lr=...)"
+        )
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
 
 def _title(plan: Plan) -> str:

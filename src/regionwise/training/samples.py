@@ -116,6 +116,8 @@ def _of_folder(root: Path, source: str) -> LabelledData:
     if not root.is_dir():
         raise DataError(f"{str(root)!r} is no folder; give one with a sub-folder for each class")
     train = root / _TRAIN if (root / _TRAIN).is_dir() else root
+    if train == root:
+        _check_no_split(root)
     test = next((root / name for name in _TEST if (root / name).is_dir()), None)
     names = _classes_in(train)
     if train == root:
@@ -130,6 +132,17 @@ def _of_folder(root: Path, source: str) -> LabelledData:
             )
         tested = _pictures(root, test, [name for name in names if (test / name).is_dir()], names)
     return LabelledData(source, names, _pictures(root, train, names), tested)
+
+
+def _check_no_split(root: Path) -> None:
+    """Refuse ``val/`` or ``test/`` with classes in it beside no ``train/``."""
+    for name in _TEST:
+        below = root / name
+        if below.is_dir() and any(item.is_dir() for item in below.iterdir()):
+            raise DataError(
+                f"{str(root)!r} has {name}/ with classes in it, but no train/; add it, or give"
+                f" folder:{below}"
+            )
 
 
 def _classes_in(folder: Path) -> tuple[str, ...]:
