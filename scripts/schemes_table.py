@@ -60,7 +60,8 @@ LEGEND = """\
 Accuracy and confidence (mean probability of the predicted class) on the test pictures; regions:
 1 / sum of squared shares, out of 64. Naive average and off-the-shelf re-read the vanilla head and
 are not trained. Numbers of the papers: CAPE, Table 2, and for CALM its Table 2, whose vanilla
-baseline is 70.6 %; ResNet-50 on CUB.
+baseline is 70.6 %; ResNet-50 on CUB. Seconds are wall time on one core that other work shared;
+post-fitting runs the backbone once, before them.
 """
 TEST = """\
 The last columns count test pictures that only one of the two got right (McNemar's exact test,

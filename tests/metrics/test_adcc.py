@@ -122,7 +122,7 @@ def test_the_whole_image():
 
 def test_a_constant_network_and_a_map_that_stays():
     saliency = maps_of()
-    case = case_of(Constant(), saliency=saliency, again=lambda x, t: saliency)
+    case = case_of(Constant(), saliency=saliency, again=lambda *_: saliency)
     expected = 3 / (1 + 1 / (1 - complexity(saliency)) + 1)
     assert_same(ADCC()(case).values, expected)
 

@@ -195,6 +195,14 @@ def test_metrics_that_ask_for_the_same_images_share_a_pass():
     assert shared.passes == 3 * len(case)
 
 
+def test_maps_that_share_a_judge_are_told_apart():
+    shared, other = judge(), maps_of(seed=5)
+    AverageDrop()(case_of(judge=shared))
+    second = AverageDrop()(case_of(judge=shared, saliency=other)).values
+    assert_same(second, AverageDrop()(case_of(saliency=other)).values)
+    assert not torch.equal(second, AverageDrop()(case_of()).values)
+
+
 def test_black_needs_the_preprocessing():
     with pytest.raises(SettingError, match="black"):
         AverageDrop(fill="black")(case_of(judge=Judge(network())))

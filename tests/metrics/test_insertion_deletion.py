@@ -30,7 +30,7 @@ def test_replica(kind, fill, score):
     for n in range(len(case)):
         expected = replica.curve(
             network(), case.inputs[n], instead[n], replica.descending(case.saliency[n]), counts,
-            int(case.targets[n]), score, insert=kind is Insertion,
+            target=int(case.targets[n]), score=score, insert=kind is Insertion,
         )  # fmt: skip
         assert_same(found.curves["score"][n], expected)
         assert float(found.values[n]) == pytest.approx(replica.trapezoid(expected, levels))

@@ -48,6 +48,7 @@ def test_iou_by_hand():
     second = float64([[[0.0, 0.5], [1.0, 0.0]]])
     assert map_iou(first, second).tolist() == pytest.approx([1 / 3])
     assert map_iou(first, first).tolist() == [1]
+    assert map_iou(first * 0.1, second * 0.3).tolist() == pytest.approx([1 / 3])
     assert map_iou(first, 1 - first, threshold=0.9).tolist() == [0]
 
 

@@ -69,20 +69,19 @@ def test_ratios_by_hand():
 def test_accuracies_add_up_over_batches(case):
     metric = RemoveAndClassify(percents="30/70")
     whole = metric.reduce([metric(case)])
-    parts = []
-    for rows in (slice(0, 3), slice(3, 8)):
-        parts.append(
-            metric(
-                case_of(
-                    balanced(),
-                    n=rows.stop - rows.start,
-                    inputs=case.inputs[rows],
-                    saliency=case.saliency[rows],
-                    labels=case.labels[rows],
-                    targets=case.targets[rows],
-                )
+    parts = [
+        metric(
+            case_of(
+                balanced(),
+                n=rows.stop - rows.start,
+                inputs=case.inputs[rows],
+                saliency=case.saliency[rows],
+                labels=case.labels[rows],
+                targets=case.targets[rows],
             )
         )
+        for rows in (slice(0, 3), slice(3, 8))
+    ]
     assert metric.reduce(parts) == pytest.approx(whole, nan_ok=True)
 
 
@@ -96,6 +95,16 @@ def test_a_blob_has_the_shape_of_the_map():
     there = moved(block, pixels(1), seed=5)[0]
     assert sorted(there.sum(0).tolist()) == [0, 0, 0, 3, 3, 3]
     assert sorted(there.sum(1).tolist()) == [0, 0, 0, 0, 0, 3, 3, 3]
+
+
+def test_a_blob_lands_anywhere():
+    point = torch.zeros(1, 4, 3, dtype=torch.float64)
+    point[0, 1, 1] = 1
+    image = pixels(1, 4, 3)
+    seen = {int(moved(point, image, seed).argmax()) for seed in range(150)}
+    assert seen == set(range(12))
+    line = torch.arange(12, dtype=torch.float64).reshape(1, 4, 3)
+    assert len({tuple(moved(line, image, seed).flatten().tolist()) for seed in range(400)}) == 48
 
 
 def test_chance_belongs_to_the_picture():

@@ -1,7 +1,7 @@
 """Metrics that hold a map against known regions, one pixel at a time.
 
-Pointing game: Zhang et al. 2018 and TorchRay. Energy pointing game: Wang et al. 2020, Eq. 9. PxAP and
-MaxBoxAcc: Choe et al. 2020, Eq. 4-7, and wsolevaluation. Cue masks: Kim et al. 2021, Sec. 5.1.
+Pointing game: Zhang et al. 2018 and TorchRay. Energy pointing game: Wang et al. 2020, Eq. 9. PxAP
+and MaxBoxAcc: Choe et al. 2020, Eq. 4-7, and wsolevaluation. Cue masks: Kim et al. 2021, Sec. 5.1.
 """
 
 import math
@@ -140,9 +140,9 @@ def component_overlaps(plane, truth, thresholds, which):
 def borders(mask):
     """Area and box of every border, without following any.
 
-    An outer border encloses its component with the holes filled: a square of four such pixels adds 1
-    to the area, three of them 1/2. The border of a hole passes through its neighbours above, below,
-    left and right; of the picture that these and the hole make, the same is true.
+    An outer border encloses its component with the holes filled: a square of four such pixels adds
+    1 to the area, three of them 1/2. The border of a hole passes through its neighbours above,
+    below, left and right; of the picture that these and the hole make, the same is true.
     """
     padded = np.pad(mask, 1)
     found = []

@@ -1,6 +1,7 @@
 """Metrics that remove pixels, one pixel at a time.
 
-Insertion and deletion: Petsiuk et al. 2018, Sec. 4.2. Remove and classify: Kim et al. 2021, Sec. 4.3.
+Insertion and deletion: Petsiuk et al. 2018, Sec. 4.2.
+Remove and classify: Kim et al. 2021, Sec. 4.3.
 Linear imputation and ROAD: Rong et al. 2022, Sec. 4.2.
 """
 
@@ -26,7 +27,7 @@ def with_pixels_of(image, other, places):
     return torch.from_numpy(image)
 
 
-def curve(network, image, instead, order, counts, target, score, insert=False):
+def curve(network, image, instead, order, counts, *, target, score, insert=False):
     """The score after each number of pixels was removed (or came)."""
     start, end = (instead, image) if insert else (image, instead)
     return [

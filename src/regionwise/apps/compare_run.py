@@ -12,7 +12,7 @@ from PIL import Image
 from regionwise.attribution.explain import explain
 from regionwise.attribution.result import Attribution
 from regionwise.data.images import label_image, open_image
-from regionwise.errors import OutputError, SettingError, TargetError
+from regionwise.errors import InputError, OutputError, SettingError, TargetError
 from regionwise.files import replacing
 from regionwise.heads.calm import Calm
 from regionwise.heads.joint import JointHead
@@ -55,7 +55,7 @@ def compare_image(request: CompareRequest) -> str:
         )
     picture = open_image(request.image)
     classifier = load_model(request.model, device=request.device)
-    truth = _region(request, classifier)
+    truth = _region(request, classifier, picture)
     method = method_for(classifier)
     pair = _pair(request, classifier, picture, method)
     found = explain(classifier, picture, method, [pair])
@@ -93,7 +93,9 @@ def _pair(
     return [first, second]
 
 
-def _region(request: CompareRequest, classifier: Classifier) -> Bool[np.ndarray, "h w"] | None:
+def _region(
+    request: CompareRequest, classifier: Classifier, picture: Image.Image
+) -> Bool[np.ndarray, "h w"] | None:
     """Return the true region as the model sees the picture."""
     if request.truth is None:
         if request.truth_values:
@@ -103,6 +105,17 @@ def _region(request: CompareRequest, classifier: Classifier) -> Bool[np.ndarray,
         raise SettingError("this model brings no preprocessing, so --truth cannot be laid over it")
     values = label_image(request.truth)
     chosen = np.isin(values, request.truth_values) if request.truth_values else values > 0
+    if chosen.shape != (picture.height, picture.width):
+        rows, columns = chosen.shape
+        raise InputError(
+            f"{str(request.truth)!r} is {columns} x {rows} and the picture"
+            f" {picture.width} x {picture.height} pixels; they must show the same"
+        )
+    if not chosen.any():
+        which = f"with the value {' or '.join(map(str, request.truth_values))}"
+        raise InputError(
+            f"{str(request.truth)!r} has no pixel {which if request.truth_values else 'above 0'}"
+        )
     mask = Image.fromarray((255 * chosen).astype(np.uint8))
     region: np.ndarray = np.asarray(classifier.preprocessing.view(mask).convert("L")) > 127
     return region

@@ -163,7 +163,9 @@ def from_table(table: Mapping[str, Any], name: str) -> BenchmarkRecipe:
     given = _checked(table, _TOP, f"recipe {name!r}")
     for needed in ("methods", "metrics"):
         if not given.get(needed):
-            raise SettingError(f"recipe {name!r} has no {needed}; add a [[{needed}]] with use = [..]")
+            raise SettingError(
+                f"recipe {name!r} has no {needed}; add a [[{needed}]] with use = [..]"
+            )
     images = given.get("images", BenchmarkRecipe.images)
     for key, least in (("images", 1), ("seed", 0), ("chunk", 1)):
         _at_least(given, key, least, f"recipe {name!r}")

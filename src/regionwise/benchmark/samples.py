@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -90,13 +91,9 @@ class BenchmarkData:
             digest.update(f"\n{one.name} {one.label} {sizes} {one.box}".encode())
         return digest.hexdigest()
 
-    @property
+    @cached_property
     def _by_name(self) -> Mapping[str, Picture]:
-        found: Mapping[str, Picture] | None = self.__dict__.get("_names")
-        if found is None:
-            found = {picture.name: picture for picture in self.pictures}
-            object.__setattr__(self, "_names", found)
-        return found
+        return {picture.name: picture for picture in self.pictures}
 
 
 def read_benchmark_data(source: str) -> BenchmarkData:
@@ -124,7 +121,9 @@ def in_order(items: Sequence[T], names: Sequence[str], seed: int) -> list[T]:
     The first 64 are among the first 200, and an item that is added displaces no other's place.
     """
     keys = [hashlib.sha256(f"{seed} {name}".encode()).digest() for name in names]
-    return [item for _, _, item in sorted(zip(keys, names, items, strict=True), key=lambda k: k[:2])]
+    return [
+        item for _, _, item in sorted(zip(keys, names, items, strict=True), key=lambda k: k[:2])
+    ]
 
 
 def classes_for(data: Sequence[str], model: Sequence[str] | None, outputs: int) -> list[int] | None:

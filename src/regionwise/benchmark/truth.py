@@ -141,7 +141,7 @@ def cue_of(
 
 
 def truth_of(known: Sequence[Known], how: Preprocessing | None) -> Truth:
-    """Put what is known of several pictures together; a field that one of them lacks is left out."""
+    """Put what is known of several pictures together; a field that one lacks is left out."""
     boxes = [k.boxes for k in known]
     parts = _stacked([k.parts for k in known])
     return Truth(
@@ -193,6 +193,11 @@ def _instance_boxes(mask: NDArray[np.uint8]) -> list[Box]:
     for number in sorted(set(np.unique(mask).tolist()) - {0}):
         rows, columns = np.nonzero(mask == number)
         found.append(
-            (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max()) + 1)
+            (
+                float(columns.min()),
+                float(rows.min()),
+                float(columns.max() + 1),
+                float(rows.max()) + 1,
+            )
         )
     return found

@@ -53,7 +53,8 @@ class Truth:
         ignore: pixels that count neither as region nor as background.
         boxes: of each image, b 4: left, top, right, bottom in pixels, half-open.
         parts: a mask per part, in the order of ``part_names``.
-        edited: gives the inputs n p c h w in which each part is changed in turn.
+        edited: gives the inputs n p c h w in which each part is changed in turn; ``edit`` names
+            how, for what is named alike is judged once.
         segments: a number per pixel, an index of ``segment_names``.
     """
 
@@ -63,6 +64,7 @@ class Truth:
     parts: Bool[Tensor, "n p h w"] | None = None
     part_names: tuple[str, ...] = ()
     edited: Edited | None = None
+    edit: str = "removed"
     segments: Int[Tensor, "n h w"] | None = None
     segment_names: tuple[str, ...] = ()
 
@@ -189,7 +191,8 @@ class Case:
         """
         again: Again = self.need("again")
         if key not in self._explained:
-            self._explained[key] = again(make(), self.targets if classes is None else classes)
+            found = again(make(), self.targets if classes is None else classes)
+            self._explained[key] = found.to(self.saliency.device)
         return self._explained[key]
 
 

@@ -167,7 +167,8 @@ class CausalPartScore(Metric):
     def _effects(self, case: Case, count: int) -> Parts:
         judge: Judge = case.need("judge")
         make = case.need("edited")
-        key = (case.inputs_key, "edited", id(make))
+        edit = (case.truth.edit, case.truth.part_names) if case.truth else ()
+        key = (case.inputs_key, "edited", edit)
         changed = judge.under(key, lambda: make().flatten(0, 1))
         whole = case.scores(case.logits(), self.score)
         by_part = changed.reshape(len(case), count, -1)

@@ -1,12 +1,13 @@
 """The 8-connected components of a map above each of many thresholds, found in one pass.
 
 Pixels are added from the brightest to the darkest and united with their neighbours; after each
-threshold the components that exist are reported. Cost does not grow with the thresholds.
+threshold the components that exist are reported. Cost hardly grows with the thresholds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,51 +15,45 @@ from numpy.typing import NDArray
 Boxes = NDArray[np.int64]
 
 
+@dataclass
 class _Forest:
-    """Pixels in components: the root of each, and the root's count and bounds."""
+    """Pixels of a padded picture, ``wide`` columns, in components.
 
-    def __init__(self, rows: int, columns: int) -> None:
-        self.wide = columns + 2
-        self.parent = [-1] * ((rows + 2) * self.wide)
-        # by root: pixels, left, top, right, bottom (all inclusive)
-        self.found: dict[int, list[int]] = {}
+    ``parent`` leads from a pixel to its root and is -1 where none was added; ``found`` has, by
+    root, the number of pixels and the first and last column and row.
+    """
 
-    def root(self, place: int) -> int:
-        parent = self.parent
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
+    wide: int
+    parent: list[int]
+    found: dict[int, list[int]] = field(default_factory=dict)
 
-    def add(self, row: int, column: int) -> None:
-        here = (row + 1) * self.wide + column + 1
-        self.parent[here] = here
-        self.found[here] = [1, column, row, column, row]
-        w = self.wide
-        for other in (-w - 1, -w, -w + 1, -1, 1, w - 1, w, w + 1):
-            if self.parent[here + other] >= 0:
-                self._unite(self.root(here), self.root(here + other))
-
-    def _unite(self, a: int, b: int) -> None:
-        if a == b:
-            return
-        if self.found[a][0] < self.found[b][0]:
-            a, b = b, a
-        self.parent[b] = a
-        one, two = self.found[a], self.found.pop(b)
-        self.found[a] = [
-            one[0] + two[0],
-            min(one[1], two[1]),
-            min(one[2], two[2]),
-            max(one[3], two[3]),
-            max(one[4], two[4]),
-        ]
+    def add(self, places: list[int]) -> None:
+        """Add pixels and unite them with those that touch them."""
+        parent, found, w = self.parent, self.found, self.wide
+        for here in places:
+            row, column = divmod(here, w)
+            parent[here] = root = here
+            found[here] = [1, column - 1, row - 1, column, row]
+            for step in (-w - 1, -w, -w + 1, -1, 1, w - 1, w, w + 1):
+                other = here + step
+                if parent[other] < 0:
+                    continue
+                while parent[other] != other:
+                    parent[other] = other = parent[parent[other]]
+                if other == root:
+                    continue
+                if found[root][0] < found[other][0]:
+                    root, other = other, root
+                parent[other] = root
+                a, b = found[root], found.pop(other)
+                low, high = map(min, a[1:3], b[1:3]), map(max, a[3:], b[3:])
+                found[root] = [a[0] + b[0], *low, *high]
 
     def boxes(self) -> tuple[Boxes, NDArray[np.int64]]:
         """Return half-open boxes x0 y0 x1 y1 (m, 4) and pixel counts (m), by rows and columns."""
         table = np.array(list(self.found.values()), dtype=np.int64).reshape(-1, 5)
         table = table[np.lexsort((table[:, 1], table[:, 2]))]
-        return table[:, 1:] + np.array([0, 0, 1, 1]), table[:, 0]
+        return table[:, 1:], table[:, 0]
 
 
 def components_above(
@@ -73,10 +68,10 @@ def components_above(
     flat = saliency.reshape(-1)
     order = np.argsort(-flat, kind="stable")
     bright = flat[order]
-    forest, done = _Forest(rows, columns), 0
+    places = (order // columns + 1) * (columns + 2) + order % columns + 1
+    forest, done = _Forest(columns + 2, [-1] * ((rows + 2) * (columns + 2))), 0
     for threshold in sorted(map(float, thresholds), reverse=True):
         until = int(np.count_nonzero(bright > threshold))
-        for place in order[done:until].tolist():
-            forest.add(place // columns, place % columns)
+        forest.add(places[done:until].tolist())
         done = max(done, until)
         yield (threshold, *forest.boxes())

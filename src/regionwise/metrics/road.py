@@ -34,6 +34,7 @@ def noisy_linear(
 
     Noise depends on picture, seed and mask's place; it is in the units of the inputs.
     """
+    removed = removed.to(image.device)
     images = image.expand(len(removed), -1, -1, -1)
     filled = linear_imputation(images, removed, tolerance=1e-6)
     drawn = normal(filled.shape, generator_of(image, seed)).to(filled)

@@ -79,14 +79,18 @@ class Canvas:
         font = typeface(text, size)
         draw.text(place, text, fill=ink, font=font, anchor="mm", stroke_width=2, stroke_fill=edge)
 
-    def picture(self, box: Box, picture: UInt8[np.ndarray, "h w 3"]) -> None:
-        """Fit ``picture`` into ``box``, centred, its proportions kept, its corners softened."""
+    def picture(self, box: Box, picture: UInt8[np.ndarray, "h w 3"]) -> Box:
+        """Fit ``picture`` into ``box``, centred, its proportions kept, its corners softened.
+
+        Returns the part of the box that it covers.
+        """
         left, top, width, height = _pixels(box)
         share = min(width / picture.shape[1], height / picture.shape[0])
         size = (_at_least_one(picture.shape[1] * share), _at_least_one(picture.shape[0] * share))
         scaled = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)
         place = (left + (width - size[0]) // 2, top + (height - size[1]) // 2)
         self.image.paste(scaled, place, _rounded(size))
+        return Box(*(round(length / PIXELS_PER_POINT) for length in (*place, *size)))
 
     def block(self, box: Box, colour: tuple[int, int, int] = EMPTY) -> None:
         """Fill ``box`` with one colour, its corners softened like a picture's."""

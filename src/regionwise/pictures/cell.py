@@ -63,9 +63,9 @@ def draw_cell(canvas: Canvas, box: Box, cell: Cell) -> None:
     if cell.picture is None:
         canvas.note(box, cell.note or "no map")
         return
-    canvas.picture(box, cell.picture)
+    covered = canvas.picture(box, cell.picture)
     if cell.values is not None:
-        draw_values(canvas, box, cell.values)
+        draw_values(canvas, covered, cell.values)
 
 
 def readable(name: str) -> str:

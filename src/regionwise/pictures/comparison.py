@@ -75,14 +75,14 @@ def comparison(
     top = max(float(side.contributions.max()) for side in sides) or 1.0
     for box, side in zip(boxes[1:3], sides, strict=True):
         _head(canvas, box, readable(side.name), percent(side.probability))
-        canvas.picture(box, overlay(image, np.clip(side.contributions / top, 0, 1)))
-        draw_values(canvas, box, side.values)
+        covered = canvas.picture(box, overlay(image, np.clip(side.contributions / top, 0, 1)))
+        draw_values(canvas, covered, side.values)
         canvas.text((box.left, box.top - 8), shortened(side.words, 11, SIDE), size=11, ink=GREY)
     _head(canvas, boxes[3], "difference", f"{lead.total:+.1%}")
     names = f"red: {readable(sides[0].name)}; blue: {readable(sides[1].name)}"
     canvas.text((boxes[3].left, boxes[3].top - 8), shortened(names, 11, SIDE), size=11, ink=GREY)
-    canvas.picture(boxes[3], signed_overlay(image, lead.difference))
-    draw_values(canvas, boxes[3], lead.values)
+    covered = canvas.picture(boxes[3], signed_overlay(image, lead.difference))
+    draw_values(canvas, covered, lead.values)
     if truth is not None:
         _head(canvas, boxes[4], "where they truly differ", "")
         canvas.picture(boxes[4], truth)

@@ -120,7 +120,7 @@ def _line(band: Band, word: str, difference: Difference) -> str:
 
 
 def _truth(
-    image: UInt8[np.ndarray, "h w 3"], truth: Bool[np.ndarray, "h w"]
+    image: UInt8[np.ndarray, "h w 3"], truth: Bool[np.ndarray, "rows columns"]
 ) -> UInt8[np.ndarray, "h w 3"]:
     if truth.shape != image.shape[:2]:
         raise InputError(

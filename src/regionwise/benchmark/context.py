@@ -1,0 +1,70 @@
+"""What scoring a chunk needs at hand: models, judges and pictures, each loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from regionwise.benchmark.judges import judge_for
+from regionwise.benchmark.recipe import OWN
+from regionwise.benchmark.samples import BenchmarkData, classes_for
+from regionwise.metrics.judge import Judge
+from regionwise.models.classifier import Classifier
+from regionwise.zoo import load_model
+
+
+@dataclass(eq=False)
+class Context:
+    """Loads what chunks need, once in this process.
+
+    Attributes:
+        data: the pictures.
+        seed: of the sample; it is written with every row.
+        judges: names of judges: ``own``, or what ``load_model`` takes.
+        device: where networks run.
+        hashes: of the weights by source, so that they are hashed once.
+    """
+
+    data: BenchmarkData
+    seed: int = 0
+    judges: Sequence[str] = (OWN,)
+    device: str = "cpu"
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    _models: dict[str, Classifier] = field(default_factory=dict, repr=False)
+    _judges: dict[tuple[str, str], Judge] = field(default_factory=dict, repr=False)
+    _classes: dict[str, list[int] | None] = field(default_factory=dict, repr=False)
+
+    def model(self, source: str) -> Classifier:
+        """Return a model, loaded at the first call."""
+        if source not in self._models:
+            self._models[source] = load_model(source, device=self.device)
+        return self._models[source]
+
+    def judge(self, name: str, model: str) -> Judge:
+        """Return who scores the altered inputs of a model."""
+        key = (name, model)
+        if key not in self._judges:
+            own = self.model(model)
+            classifier = own if name in {OWN, model} else judge_for(own, self.model(name))
+            self._judges[key] = Judge(classifier)
+        return self._judges[key]
+
+    def classes(self, source: str, outputs: int) -> list[int] | None:
+        """Return the model's class for each label of the data; ``None`` if they are others."""
+        if source not in self._classes:
+            names = self.model(source).class_names
+            self._classes[source] = classes_for(self.data.class_names, names, outputs)
+        return self._classes[source]
+
+    def hash(self, source: str) -> str:
+        """Return the hash of a model's weights."""
+        return self.hashes.get(source) or self.model(source).weights_hash()
+
+    def forget(self) -> None:
+        """Drop the logits that judges remember: the next chunk has other images."""
+        for judge in self._judges.values():
+            judge.forget()
+        if torch.cuda.is_available() and torch.device(self.device).type == "cuda":
+            torch.cuda.empty_cache()

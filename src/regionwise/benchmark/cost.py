@@ -1,0 +1,131 @@
+"""What a method costs alone: seconds, and floating-point operations in units of a forward pass.
+
+With shared evidence the seconds of a benchmark mean nothing, so each method is run by itself, one
+picture at a time, after a run that warms up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from regionwise.attribution.explain import explain
+from regionwise.benchmark.blocks import EXTRA, Block, Key, Who
+from regionwise.benchmark.context import Context
+from regionwise.benchmark.loaded import open_units
+from regionwise.benchmark.plan import Chunk, Plan, Unit, digest
+from regionwise.benchmark.samples import in_order
+from regionwise.evidence.state import borrowed
+from regionwise.shapes import Inputs
+
+METRIC: Final = "cost"
+
+
+@dataclass(frozen=True)
+class Work:
+    """Floating-point operations of convolutions and matrix products; those of gradients apart."""
+
+    forward: float
+    backward: float
+
+
+@dataclass(frozen=True)
+class CostItem:
+    """A method of a model that is to be measured; ``id`` names the file of its rows."""
+
+    id: str
+    model: str
+    method: str
+
+
+class _Counting(TorchDispatchMode):
+    """Adds up the operations of whatever runs under it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forward = self.backward = 0.0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            amount = float(count(*args, **(kwargs or {}), out_val=out))
+            if "backward" in func.overloadpacket.__name__:
+                self.backward += amount
+            else:
+                self.forward += amount
+        return out
+
+
+def work_of(run: Callable[[], Any]) -> Work:
+    """Return the operations that a call takes."""
+    with _Counting() as counted:
+        run()
+    return Work(counted.forward, counted.backward)
+
+
+def cost_items(plan: Plan) -> list[CostItem]:
+    """Return what is to be measured, in the order of the recipe."""
+    if not plan.recipe.cost:
+        return []
+    return [
+        CostItem(digest([METRIC, used.hash, method, plan.recipe.cost]), used.source, method)
+        for used in plan.models
+        for names in used.methods.values()
+        for method in names
+    ]
+
+
+def measure_cost(item: CostItem, plan: Plan, context: Context) -> list[Block]:
+    """Return seconds and work of a method, one number per picture.
+
+    ``extra:forward`` and ``extra:backward`` are operations divided by those of one forward pass.
+    """
+    used = next(one for one in plan.models if one.source == item.model)
+    names = [picture.name for picture in context.data.pictures]
+    chosen = in_order(names, names, context.seed)[: plan.recipe.cost]
+    units = tuple(Unit(name) for name in chosen)
+    opened, _ = open_units(Chunk("", item.model, "", "predicted", (), (), units), context)
+    key = Key(item.model, used.hash, item.method, METRIC, "", "", context.seed)
+    who = Who(tuple(o.unit.image for o in opened), (-1,) * len(opened), (-1,) * len(opened))
+    columns = _columns(item, [one.inputs[None] for one in opened], context)
+    return [
+        Block(key, who, EXTRA + name, (np.nan,), np.array(column)[:, None])
+        for name, column in columns.items()
+        if column
+    ]
+
+
+def _columns(item: CostItem, images: list[Inputs], context: Context) -> dict[str, list[float]]:
+    classifier = context.model(item.model)
+
+    def forward() -> None:
+        with borrowed(classifier.module), torch.no_grad():
+            classifier(images[0])
+
+    found: dict[str, list[float]] = {"seconds": [], "forward": [], "backward": []}
+    one = work_of(forward).forward if images else 0.0
+    for number, inputs in enumerate(images):
+        if number == 0:
+            explain(classifier, inputs, item.method)
+        _synchronise(context.device)
+        start = time.perf_counter()
+        explain(classifier, inputs, item.method)
+        _synchronise(context.device)
+        found["seconds"].append(time.perf_counter() - start)
+        work = work_of(lambda inputs=inputs: explain(classifier, inputs, item.method))  # type: ignore[misc]
+        found["forward"].append(work.forward / one if one else float("nan"))
+        found["backward"].append(work.backward / one if one else float("nan"))
+    return found
+
+
+def _synchronise(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,168 @@
+"""Reading the rows of a benchmark back, by DuckDB, into the values that metrics gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from regionwise.benchmark.blocks import EXTRA, PIXELS, VALUE, values_of
+from regionwise.benchmark.ledger import COST, ROWS, finished, read_plan
+from regionwise.benchmark.rows import check_installed
+from regionwise.errors import DataError
+from regionwise.metrics.recipe import Values
+
+Columns = dict[str, NDArray[Any]]
+
+_NAMES = "method, statistic, image, against, level, value, cell"
+_IS = "metric = ? and protocol = ? and model_hash = ? and judge = ? and error is null"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one metric, under one protocol, of one model and one judge, is a table of."""
+
+    metric: str
+    protocol: str
+    model: str
+    model_hash: str
+    judge: str
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One method in a table: its values, and of which units (image, held against)."""
+
+    method: str
+    units: tuple[tuple[str, int], ...]
+    values: Values
+
+    @cached_property
+    def places(self) -> dict[tuple[str, int], int]:
+        """The place of each unit."""
+        return {unit: place for place, unit in enumerate(self.units)}
+
+    def on(self, units: Sequence[tuple[str, int]]) -> Values:
+        """Return the values of these units, in their order."""
+        return picked(self.values, np.array([self.places[unit] for unit in units], dtype=np.int64))
+
+
+def picked(values: Values, places: NDArray[np.int64]) -> Values:
+    """Return the values of images by place; one may come several times."""
+    index = torch.from_numpy(places)
+    return Values(
+        None if values.values is None else values.values[index],
+        {name: curve[index] for name, curve in values.curves.items()},
+        values.levels,
+        {name: column[index] for name, column in values.extras.items()},
+    )
+
+
+class Rows:
+    """The rows of the chunks of a folder's plan that are done; others are not looked at."""
+
+    def __init__(self, folder: Path) -> None:
+        check_installed()
+        import duckdb  # noqa: PLC0415 - the extra
+
+        self.plan = read_plan(folder)
+        ids = [name for name in self.plan["chunks"] if name in finished(folder)]
+        if not ids:
+            raise DataError(f"{str(folder)!r} holds no rows yet; run the benchmark first")
+        self.done, self.planned = len(ids), len(self.plan["chunks"])
+        self._db = duckdb.connect(":memory:", config={"threads": 2})
+        self._view("rows", [folder / ROWS / f"{name}.parquet" for name in ids])
+        costs = sorted((folder / COST).glob("[!.]*.parquet"))
+        self._view("cost", costs or [folder / ROWS / f"{ids[0]}.parquet"])
+
+    def close(self) -> None:
+        """Let the files go."""
+        self._db.close()
+
+    def tables(self) -> list[Table]:
+        """Return what there are tables of."""
+        query = (
+            "select distinct metric, protocol, model, model_hash, judge from rows"
+            " where error is null order by all"
+        )
+        return [Table(*row) for row in self._db.execute(query).fetchall()]
+
+    def errors(self) -> list[tuple[str, str, str, int]]:
+        """Return method, metric (empty: all), reason, and how many images it befell."""
+        query = (
+            "select method, metric, error, count(distinct image) from rows"
+            " where error is not null group by all order by all"
+        )
+        return [tuple(row) for row in self._db.execute(query).fetchall()]
+
+    def cost(self) -> dict[tuple[str, str], dict[str, float]]:
+        """Return, by model and method, the median of seconds and of work over pictures."""
+        query = (
+            "select model, method, statistic, median(value) from cost where metric = 'cost'"
+            " group by all"
+        )
+        found: dict[tuple[str, str], dict[str, float]] = {}
+        for model, method, statistic, value in self._db.execute(query).fetchall():
+            found.setdefault((model, method), {})[statistic.removeprefix(EXTRA)] = value
+        return found
+
+    def numbers(self, table: Table) -> list[tuple[str, int, float, float, float]]:
+        """Return method, images, mean, least and largest of numbers per image, by DuckDB alone."""
+        query = (
+            "select method, count(value), avg(value), min(value), max(value) from rows"
+            f" where {_IS} and statistic = '{VALUE}' and not isnan(value) group by method"
+        )
+        return [tuple(row) for row in self._db.execute(query, _key(table)).fetchall()]
+
+    def scored(self, table: Table) -> list[Scored]:
+        """Return the methods of a table with their values; images are sorted by name."""
+        query = (
+            f"select {_NAMES} from rows where {_IS}"
+            " order by method, statistic, image, against, level"
+        )
+        columns: Columns = self._db.execute(query, _key(table)).fetchnumpy()
+        return [_scored(name, part) for name, part in _parts(columns, "method")]
+
+    def _view(self, name: str, files: Sequence[Path]) -> None:
+        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+        self._db.execute(f"create view {name} as select * from read_parquet([{listed}])")
+
+
+def _key(table: Table) -> list[str]:
+    return [table.metric, table.protocol, table.model_hash, table.judge]
+
+
+def _parts(columns: Columns, by: str) -> Iterator[tuple[str, Columns]]:
+    """Yield the rows of each value of a column that is sorted."""
+    keys = np.asarray(columns[by], dtype=object)
+    edges = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
+    for start, stop in zip(edges, edges[1:], strict=False):
+        if start < stop:
+            yield str(keys[start]), {name: column[start:stop] for name, column in columns.items()}
+
+
+def _scored(method: str, columns: Columns) -> Scored:
+    numbers: dict[str, NDArray[np.float64]] = {}
+    levels: dict[str, tuple[float, ...]] = {}
+    cells: list[bytes] = []
+    units: tuple[tuple[str, int], ...] = ()
+    for statistic, part in _parts(columns, "statistic"):
+        names = zip(part["image"].tolist(), part["against"].tolist(), strict=True)
+        units = tuple(dict.fromkeys((str(image), int(other)) for image, other in names))
+        if statistic == PIXELS:
+            cells = [bytes(cell) for cell in part["cell"]]
+            continue
+        width = len(part["value"]) // len(units)
+        numbers[statistic] = _filled(part["value"]).reshape(len(units), width)
+        levels[statistic] = tuple(_filled(part["level"])[:width].tolist())
+    return Scored(method, units, values_of(numbers, levels, cells))
+
+
+def _filled(column: Any) -> NDArray[np.float64]:
+    return np.array(np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan))

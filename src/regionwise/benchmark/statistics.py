@@ -1,0 +1,139 @@
+"""Statistics of numbers per image: intervals, paired tests, corrections, win rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regionwise.metrics.card import Direction
+
+Numbers = NDArray[np.float64]
+
+_SLACK = 1e-12
+"""Means of flipped differences that are as large up to rounding count as equal."""
+
+
+def bootstrap_mean(
+    values: Numbers, *, seed: int, draws: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the percentile interval of the mean over images; NaN values are no images' numbers.
+
+    Images are drawn with replacement, ``draws`` times. NaN with fewer than two numbers.
+
+    Reference: Efron 1979.
+    """
+    known = values[~np.isnan(values)]
+    if len(known) < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng([seed, 1])
+    weights = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), size=draws)
+    return _percentiles(weights @ known / len(known), level)
+
+
+def bootstrap_any(
+    count: int,
+    answer: Callable[[NDArray[np.int64]], float],
+    *,
+    seed: int,
+    draws: int = 200,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the percentile interval of any answer made of ``count`` images, given by index."""
+    if count < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng([seed, 2])
+    found = [answer(rng.integers(0, count, count)) for _ in range(draws)]
+    return _percentiles(np.array(found), level)
+
+
+def paired_test(differences: Numbers, *, seed: int, draws: int = 9999, side: str = "both") -> float:
+    """Return the p-value of a mean of paired differences by flipping their signs.
+
+    If the two methods were exchangeable on every image, each difference could have had the other
+    sign. p = (1 + flips with a mean at least as far from 0) / (1 + draws); ``side="greater"``
+    counts means at least as large. 1 without a difference.
+
+    Reference: Fisher 1935; the +1 is that of Phipson and Smyth 2010.
+    """
+    known = differences[~np.isnan(differences)]
+    if not len(known) or not known.any():
+        return 1.0
+    rng = np.random.default_rng([seed, 3])
+    signs = rng.integers(0, 2, (draws, len(known)), dtype=np.int8)
+    means = (signs @ (2 * known) - known.sum()) / len(known)
+    met = known.mean()
+    slack = _SLACK * np.abs(known).max()
+    if side == "greater":
+        extreme = int((means >= met - slack).sum())
+    else:
+        extreme = int((np.abs(means) >= abs(met) - slack).sum())
+    return (1 + extreme) / (1 + draws)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number, in their order.
+
+    Reference: Holm 1979.
+    """
+    order = np.argsort(values, kind="stable")
+    found = np.ones(len(values))
+    running = 0.0
+    for place, index in enumerate(order):
+        running = max(running, min(1.0, (len(values) - place) * values[index]))
+        found[index] = running
+    return [float(value) for value in found]
+
+
+def win_rates(table: Mapping[str, Numbers], direction: Direction) -> dict[str, float]:
+    """Return how often a method is better than another one, over all others and all images.
+
+    A tie is half a win. Images on which one of the two has no number are left out.
+    """
+    sign = -1.0 if direction == "lower" else 1.0
+    found = {}
+    for name, own in table.items():
+        shares = []
+        for other, values in table.items():
+            both = ~(np.isnan(own) | np.isnan(values))
+            if other != name and both.any():
+                ahead = sign * (own[both] - values[both])
+                shares.append(float(((ahead > 0) + 0.5 * (ahead == 0)).mean()))
+        found[name] = float(np.mean(shares)) if shares else float("nan")
+    return found
+
+
+def coinciding(
+    signatures: Mapping[str, Mapping[str, Numbers]], *, tolerance: float = 1e-4
+) -> list[tuple[str, ...]]:
+    """Return groups of methods whose numbers agree wherever both have some.
+
+    ``signatures`` are, by method, its numbers by metric and image; they agree if they differ by at
+    most ``tolerance``, absolutely or relative to the larger. Groups are of two or more.
+    """
+    groups: list[list[str]] = []
+    for name in signatures:
+        for group in groups:
+            if _agree(signatures[group[0]], signatures[name], tolerance):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return [tuple(group) for group in groups if len(group) > 1]
+
+
+def _agree(one: Mapping[str, Numbers], other: Mapping[str, Numbers], tolerance: float) -> bool:
+    shared = [name for name in one if name in other]
+    return bool(shared) and all(
+        np.allclose(one[n], other[n], rtol=tolerance, atol=tolerance, equal_nan=True)
+        for n in shared
+    )
+
+
+def _percentiles(values: Numbers, level: float) -> tuple[float, float]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
