@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from regionwise.benchmark.blocks import EXTRA, PIXELS, VALUE, values_of
+from regionwise.benchmark.blocks import EXTRA, PIXELS, values_of
 from regionwise.benchmark.ledger import COST, ROWS, finished, read_plan
 from regionwise.benchmark.rows import check_installed
 from regionwise.errors import DataError
@@ -20,8 +21,11 @@ from regionwise.metrics.recipe import Values
 
 Columns = dict[str, NDArray[Any]]
 
-_NAMES = "method, statistic, image, against, level, value, cell"
-_IS = "metric = ? and protocol = ? and model_hash = ? and judge = ? and error is null"
+_SCORED: Final = """
+    select method, statistic, image, against, level, value, cell from rows
+    where metric = ? and protocol = ? and model_hash = ? and judge = ? and error is null
+    order by method, statistic, image, against, level
+"""
 
 
 @dataclass(frozen=True)
@@ -112,26 +116,15 @@ class Rows:
             found.setdefault((model, method), {})[statistic.removeprefix(EXTRA)] = value
         return found
 
-    def numbers(self, table: Table) -> list[tuple[str, int, float, float, float]]:
-        """Return method, images, mean, least and largest of numbers per image, by DuckDB alone."""
-        query = (
-            "select method, count(value), avg(value), min(value), max(value) from rows"
-            f" where {_IS} and statistic = '{VALUE}' and not isnan(value) group by method"
-        )
-        return [tuple(row) for row in self._db.execute(query, _key(table)).fetchall()]
-
     def scored(self, table: Table) -> list[Scored]:
         """Return the methods of a table with their values; images are sorted by name."""
-        query = (
-            f"select {_NAMES} from rows where {_IS}"
-            " order by method, statistic, image, against, level"
-        )
-        columns: Columns = self._db.execute(query, _key(table)).fetchnumpy()
+        columns: Columns = self._db.execute(_SCORED, _key(table)).fetchnumpy()
         return [_scored(name, part) for name, part in _parts(columns, "method")]
 
     def _view(self, name: str, files: Sequence[Path]) -> None:
         listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-        self._db.execute(f"create view {name} as select * from read_parquet([{listed}])")
+        # a view takes no parameters; the names are ours, and quotes in the paths are doubled
+        self._db.execute(f"create view {name} as select * from read_parquet([{listed}])")  # noqa: S608
 
 
 def _key(table: Table) -> list[str]:
@@ -142,7 +135,7 @@ def _parts(columns: Columns, by: str) -> Iterator[tuple[str, Columns]]:
     """Yield the rows of each value of a column that is sorted."""
     keys = np.asarray(columns[by], dtype=object)
     edges = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         if start < stop:
             yield str(keys[start]), {name: column[start:stop] for name, column in columns.items()}
 

@@ -86,6 +86,24 @@ def holm(values: Sequence[float]) -> list[float]:
     return [float(value) for value in found]
 
 
+def snapped(table: Numbers, *, tolerance: float = 1e-5) -> Numbers:
+    """Return methods' numbers (a n) with those of an image that differ by rounding made equal.
+
+    Methods that coincide in theory differ in the last digits, always in the same direction; as
+    differences they would win, and be significant. In rising order, a number that lies within
+    ``tolerance`` of the one before, relative to it, becomes that one.
+    """
+    order = np.argsort(table, axis=0, kind="stable")
+    rising = np.take_along_axis(table, order, axis=0)
+    for row in range(1, len(rising)):
+        before = rising[row - 1]
+        near = np.abs(rising[row] - before) <= tolerance * np.abs(before) + tolerance**2
+        rising[row] = np.where(near, before, rising[row])
+    found = np.empty_like(table)
+    np.put_along_axis(found, order, rising, axis=0)
+    return found
+
+
 def win_rates(table: Mapping[str, Numbers], direction: Direction) -> dict[str, float]:
     """Return how often a method is better than another one, over all others and all images.
 
