@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from regionwise.data.birds import render, sample_scene, species
+from regionwise.data.birds import render, sample_scene, species, write_birds
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,6 +53,9 @@ def test_the_commands_of_the_readme_run(folder, command):
     words = shlex.split(command)
     if words[1:3] == ["data", "birds"]:
         words += ["--classes", "2", "--images-per-class", "2", "--size", "64"]
+    if words[1] == "train":
+        write_birds(folder / "birds", classes=24, images_per_class=4, size=64)
+        words += ["--epochs", "1"]
     done = subprocess.run(
         [sys.executable, "-m", *words], capture_output=True, text=True, check=False
     )

@@ -5,6 +5,7 @@ import torch
 
 from metric_cases import Constant, Planted, case_of, maps_of, network, pixels
 from regionwise.errors import InputError
+from regionwise.metrics.conjugate import doubled, halved
 from regionwise.metrics.imputation import linear_imputation, neighbours
 from regionwise.metrics.road import ROAD, noisy_linear, road_gap
 from replicas import metrics_removal as replica
@@ -39,6 +40,24 @@ def test_neighbours_by_hand():
     point = torch.zeros(1, 3, 3, dtype=torch.float64)
     point[0, 1, 1] = 12
     assert neighbours(point)[0].tolist() == [[1, 2, 1], [2, 0, 2], [1, 2, 1]]
+
+
+@pytest.mark.parametrize("size", [(8, 6), (9, 7), (5, 8), (4, 4)])
+def test_doubling_is_the_transpose_of_halving(size):
+    fine = pixels(2, *size)
+    coarse = halved(fine)
+    other = coarse.flip(-1).roll(1, -2)
+    assert_same((coarse * other).sum(), (fine * doubled(other, *size)).sum())
+    ones = torch.ones_like(coarse)
+    assert_same(doubled(ones, *size)[..., 1:-2, 1:-2], torch.ones(2, 3, size[0] - 3, size[1] - 3))
+
+
+def test_large_holes_take_few_steps():
+    image, removed = pixels(1, 96, 96), torch.zeros(1, 96, 96, dtype=torch.bool)
+    removed[:, 8:88, 8:88] = True
+    found = linear_imputation(image, removed, tolerance=1e-8, most=60)
+    residual = (neighbours(found) - neighbours(torch.ones_like(found)) * found)[..., 8:88, 8:88]
+    assert float(residual.abs().max()) < 1e-7
 
 
 def test_a_constant_image_stays():

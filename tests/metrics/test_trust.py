@@ -106,11 +106,16 @@ def test_ssim_by_hand():
         ssim(maps[:, :5], maps[:, :5])
 
 
+SIGNS = {"spearman": -1, "spearman-abs": 1}
+
+
 def test_similarity_of_blank_maps_is_undefined():
     maps, blank = maps_of(2, 4, 4), torch.zeros(2, 4, 4, dtype=torch.float64)
     for kind in ("ssim", "spearman", "spearman-abs"):
         assert similarity_of(maps, blank, kind, size=(16, 16)).isnan().all()
         assert_same(similarity_of(maps, maps, kind, size=(16, 16)), [1.0, 1.0])
+    turned = {kind: similarity_of(maps, -maps, kind, size=(16, 16))[0] for kind in SIGNS}
+    assert {kind: round(float(value)) for kind, value in turned.items()} == SIGNS
 
 
 # --- the gauge ----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Metrics that hold a map against known regions, one pixel at a time.
 
-Pointing game: Zhang et al. 2018 and TorchRay. Energy pointing game: Wang et al. 2020, Eq. 9. PxAP
-and MaxBoxAcc: Choe et al. 2020, Eq. 4-7, and wsolevaluation. Cue masks: Kim et al. 2021, Sec. 5.1.
+Pointing game: Zhang et al. 2018 and TorchRay. Energy pointing game: Wang et al. 2020. PxAP
+and MaxBoxAcc: Choe et al. 2020, and wsolevaluation. Cue masks: Kim et al. 2021, Sec. 5.2.
 """
 
 import math
@@ -58,7 +58,7 @@ def coverage(plane, boxes):
 
 
 def precision_average(scores, labels):
-    """Eq. 7 with every distinct score as a threshold; labels of 255 do not count."""
+    """PxAP with every distinct score as a threshold; labels of 255 do not count."""
     kept = [(s, y) for s, y in zip(scores, labels, strict=True) if y != 255]
     positives = sum(y == 1 for _, y in kept)
     total, recall_before = 0.0, 0.0

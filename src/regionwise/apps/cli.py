@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from regionwise._version import __version__
+from regionwise.apps.benchmark_command import benchmark
 from regionwise.apps.compare_command import compare
 from regionwise.apps.data_command import data
 from regionwise.apps.explain_command import explain
@@ -31,6 +32,7 @@ app.command()(compare)
 app.command()(layers)
 app.command()(methods)
 app.command()(train)
+app.command()(benchmark)
 app.command()(export)
 app.add_typer(data, name="data")
 

@@ -127,9 +127,10 @@ def _without_rounding(values: dict[str, Values]) -> dict[str, Values]:
 
 def _interval(metric: Metric, values: Values, value: float, seed: int) -> tuple[float, float]:
     """Return the interval of an answer; none for pooled pixels, which would take too long."""
-    numbers = None if values.values is None else values.values.double().numpy()
-    if numbers is not None and np.isclose(np.nanmean(numbers), value, rtol=1e-12, atol=0):
-        return bootstrap_mean(numbers, seed=seed)
+    numbers = np.empty(0) if values.values is None else values.values.double().numpy()
+    known = numbers[~np.isnan(numbers)]
+    if len(known) and np.isclose(known.mean(), value, rtol=1e-12, atol=0):
+        return bootstrap_mean(known, seed=seed)
     if "scores" in values.extras:
         return float("nan"), float("nan")
 

@@ -53,8 +53,9 @@ def tests_of(table: Table, target: str, scored: Sequence[Scored], seed: int) -> 
     numbers = numbers_of(scored)
     found = []
     for first, second in combinations(numbers, 2):
-        differences = numbers[first] - numbers[second]
-        known = differences[~np.isnan(differences)]
+        with np.errstate(invalid="ignore"):  # of two infinite numbers: no difference is known
+            differences = numbers[first] - numbers[second]
+        known = differences[np.isfinite(differences)]
         if len(known):
             p = paired_test(known, seed=seed)
             found.append((first, second, len(known), float(known.mean()), p))
@@ -71,10 +72,11 @@ def no_better(
     if direction == "none":
         return []
     sign = -1.0 if direction == "lower" else 1.0
-    found = []
+    found: list[tuple[Answer, str, tuple[str, ...]]] = []
     for control in (c for c in CONTROLS if c in numbers):
         others = [name for name in numbers if name.partition(":")[0] not in (*CONTROLS, "edges")]
-        gains = [sign * (numbers[name] - numbers[control]) for name in others]
+        with np.errstate(invalid="ignore"):
+            gains = [sign * (numbers[name] - numbers[control]) for name in others]
         p = holm([paired_test(gain, seed=seed, side="greater") for gain in gains])
         weak = tuple(name for name, value in zip(others, p, strict=True) if value >= SURE)
         if weak:

@@ -55,7 +55,7 @@ def judge_for(model: Classifier, judge: Classifier) -> Classifier:
         raise SettingError(f"{judge.source!r} cannot judge: it gives no probabilities by a softmax")
     names = model.class_names or ()
     classes = classes_for(names, judge.class_names, len(names)) if names else None
-    if classes is None:
+    if classes is None or sorted(classes) != list(range(len(judge.class_names or names))):
         raise SettingError(
             f"{judge.source!r} cannot judge {model.source!r}: their classes are not the same"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from regionwise.benchmark.blocks import ERROR, Block
 from regionwise.benchmark.context import Context
@@ -18,6 +18,7 @@ from regionwise.benchmark.rows import check_installed, table_of
 from regionwise.benchmark.score import score_chunk
 
 
+@runtime_checkable
 class Told(Protocol):
     """Whom the run tells how far it is."""
 

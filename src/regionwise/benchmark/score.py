@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -126,7 +127,7 @@ def _measured(key: Key, metric: Metric, case: Case, who: Who) -> Iterator[Block]
             yield _error(key, who, str(error))
             return
         for index in range(len(case)):
-            alone = Who(*((part[index],) for part in (who.images, who.targets, who.against)))
+            alone = Who(who.images[index:][:1], who.targets[index:][:1], who.against[index:][:1])
             yield from _measured(key, metric, _one(case, index), alone)
 
 
@@ -163,27 +164,22 @@ def _case(job: _Job, batch: Batch, recipe: Recipe, attribution: Attribution, jud
 def _one(case: Case, index: int) -> Case:
     """Return the case of one image."""
     here = slice(index, index + 1)
-    cut = {
-        name: None if value is None else value[here]
-        for name in (
-            *("inputs", "saliency", "targets", "maps", "labels"),
-            *("second", "second_maps", "second_targets", "flags"),
-        )
-        for value in [getattr(case, name)]
-    }
+    names = ("inputs", "saliency", "targets", "maps", "labels", "flags")
+    more = ("second", "second_maps", "second_targets")
+    parts: dict[str, Any] = {name: _cut(getattr(case, name), here) for name in (*names, *more)}
     truth = case.truth
     if truth is not None:
+        fields = ("regions", "ignore", "boxes", "parts", "segments")
+        known: dict[str, Any] = {name: _cut(getattr(truth, name), here) for name in fields}
         edited = truth.edited
-        truth = replace(
-            truth,
-            **{
-                name: None if value is None else value[here]
-                for name in ("regions", "ignore", "boxes", "parts", "segments")
-                for value in [getattr(truth, name)]
-            },
-            edited=None if edited is None else lambda: edited()[here],
-        )
-    return replace(case, truth=truth, **cut)
+        if edited is not None:
+            known["edited"] = lambda: edited()[here]
+        truth = replace(truth, **known)
+    return replace(case, truth=truth, **parts)
+
+
+def _cut(values: Any, here: slice) -> Any:
+    return None if values is None else values[here]
 
 
 def _error(key: Key, who: Who, reason: str) -> Block:

@@ -20,12 +20,13 @@ def bootstrap_mean(
 ) -> tuple[float, float]:
     """Return the percentile interval of the mean over images; NaN values are no images' numbers.
 
-    Images are drawn with replacement, ``draws`` times. NaN with fewer than two numbers.
+    Images are drawn with replacement, ``draws`` times. NaN with fewer than two numbers, or with an
+    infinite one.
 
     Reference: Efron 1979.
     """
     known = values[~np.isnan(values)]
-    if len(known) < 2:
+    if len(known) < 2 or not np.isfinite(known).all():
         return float("nan"), float("nan")
     rng = np.random.default_rng([seed, 1])
     weights = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), size=draws)
@@ -57,7 +58,7 @@ def paired_test(differences: Numbers, *, seed: int, draws: int = 9999, side: str
 
     Reference: Fisher 1935; the +1 is that of Phipson and Smyth 2010.
     """
-    known = differences[~np.isnan(differences)]
+    known = differences[np.isfinite(differences)]
     if not len(known) or not known.any():
         return 1.0
     rng = np.random.default_rng([seed, 3])
@@ -97,7 +98,8 @@ def snapped(table: Numbers, *, tolerance: float = 1e-5) -> Numbers:
     rising = np.take_along_axis(table, order, axis=0)
     for row in range(1, len(rising)):
         before = rising[row - 1]
-        near = np.abs(rising[row] - before) <= tolerance * np.abs(before) + tolerance**2
+        with np.errstate(invalid="ignore"):  # of two infinite numbers, which stay as they are
+            near = np.abs(rising[row] - before) <= tolerance * np.abs(before) + tolerance**2
         rising[row] = np.where(near, before, rising[row])
     found = np.empty_like(table)
     np.put_along_axis(found, order, rising, axis=0)
@@ -107,8 +109,11 @@ def snapped(table: Numbers, *, tolerance: float = 1e-5) -> Numbers:
 def win_rates(table: Mapping[str, Numbers], direction: Direction) -> dict[str, float]:
     """Return how often a method is better than another one, over all others and all images.
 
-    A tie is half a win. Images on which one of the two has no number are left out.
+    A tie is half a win. Images on which one of the two has no number are left out. NaN if neither
+    direction is better.
     """
+    if direction == "none":
+        return dict.fromkeys(table, float("nan"))
     sign = -1.0 if direction == "lower" else 1.0
     found = {}
     for name, own in table.items():
@@ -116,8 +121,8 @@ def win_rates(table: Mapping[str, Numbers], direction: Direction) -> dict[str, f
         for other, values in table.items():
             both = ~(np.isnan(own) | np.isnan(values))
             if other != name and both.any():
-                ahead = sign * (own[both] - values[both])
-                shares.append(float(((ahead > 0) + 0.5 * (ahead == 0)).mean()))
+                better = sign * own[both] > sign * values[both]
+                shares.append(float((better + 0.5 * (own[both] == values[both])).mean()))
         found[name] = float(np.mean(shares)) if shares else float("nan")
     return found
 

@@ -70,7 +70,7 @@ def frame_of(how: Preprocessing, size: tuple[int, int]) -> Frame:
     return Frame(scaled, corner, how.size)
 
 
-def framed_mask(how: Preprocessing, mask: NDArray[np.integer]) -> NDArray[np.uint8]:
+def framed_mask(how: Preprocessing, mask: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Return a mask of numbers as the model would see it, h w: resized by nearest, cropped."""
     nearest = replace(how, interpolation="nearest")
     picture = Image.fromarray(mask.astype(np.uint8))

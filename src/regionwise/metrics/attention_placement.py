@@ -1,6 +1,6 @@
 """Where a map lies: its share on every segment of the picture, and on the segments' boundaries.
 
-Reference: Chowdhury et al. 2024, CAPE, section 4.5 and the supplement's Table 6: nucleus,
+Reference: Chowdhury et al. 2024, CAPE, section 4.2 and the supplement's Table 6: nucleus,
 cytoplasm, the cell's exterior, and their touching boundaries.
 Choice: the paper gives no width of a boundary and no rule; both are ours, and settings.
 """

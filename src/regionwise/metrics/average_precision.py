@@ -4,7 +4,7 @@ AP = sum_i (R_i - R_{i-1}) P_i over the thresholds from the highest down, withou
 P and R are precision and recall of the pixels at or above a threshold. Pixels of equal value enter
 together: a tie is one threshold.
 
-Reference: Choe et al. 2020, Eq. 5-7 (PxAP); Kim et al. 2021 (CALM), section 5.1 (mPxAP).
+Reference: Choe et al. 2020 (PxAP); Kim et al. 2021 (CALM), section 5.2 (mPxAP).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def binned(counts: PixelCounts, edges: Sequence[float] | NDArray[np.float64]) ->
 def average_precision(counts: PixelCounts) -> float:
     """Return AP in 0..1; NaN without a positive pixel.
 
-    Reference: Choe et al. 2020, Eq. 7.
+    Reference: Choe et al. 2020, PxAP.
     """
     inside = counts.positives[::-1].cumsum()
     outside = counts.negatives[::-1].cumsum()

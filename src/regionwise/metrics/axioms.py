@@ -1,7 +1,7 @@
 """Three axioms of attributions: implementation invariance, sensitivity, completeness.
 
 Reference: Sundararajan, Taly and Yan 2017, Axiomatic attribution for deep networks, sections 2 and
-3; Kim et al. 2021, CALM, section 3 (for class activation maps).
+3; Kim et al. 2021, CALM, sections 3.1 and 4.2 (for class activation maps).
 """
 
 from __future__ import annotations

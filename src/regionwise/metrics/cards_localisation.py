@@ -12,7 +12,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="pointing-game",
         title="Pointing game",
-        reference="Zhang et al. 2018, Sec. 4.2; TorchRay",
+        reference="Zhang et al. 2018; TorchRay",
         recipe=f"{_HERE}.pointing_game:PointingGame",
         formula="[distance(argmax s, region) < 15 px]",
         summary="Does the brightest pixel lie on, or near, the object?",
@@ -26,7 +26,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="energy-pointing-game",
         title="Energy pointing game",
-        reference="Wang et al. 2020 (Score-CAM), Eq. 9",
+        reference="Wang et al. 2020 (Score-CAM)",
         recipe=f"{_HERE}.energy_game:EnergyPointingGame",
         formula="sum_boxes s / sum s",
         summary="Which share of the map lies in the object's boxes?",
@@ -40,7 +40,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="relevance-mass",
         title="Relevance mass accuracy",
-        reference="Arras et al. 2022, Eq. 1",
+        reference="Arras et al. 2022",
         recipe=f"{_HERE}.energy_game:RelevanceMass",
         formula="sum_mask s / sum s",
         summary="Which share of the map lies in the mask of the object, or of the cue?",
@@ -62,7 +62,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="pxap",
         title="Pixel average precision (PxAP)",
-        reference="Choe et al. 2020, Eq. 5-7",
+        reference="Choe et al. 2020",
         recipe=f"{_HERE}.pixel_metrics:PxAP",
         formula="sum_i (R_i - R_{i-1}) P_i",
         summary="How well does the map rank the object's pixels above the others?",
@@ -75,7 +75,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="cue-localisation",
         title="Cue localisation (mPxAP)",
-        reference="Kim et al. 2021 (CALM), Sec. 5.1",
+        reference="Kim et al. 2021 (CALM), Sec. 5.2",
         recipe=f"{_HERE}.pixel_metrics:CueLocalisation",
         formula="mean over pairs (a, b) of the PxAP of |s_a - s_b|",
         summary="Does the difference of two classes' maps lie where the classes differ?",
@@ -89,7 +89,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="max-box-acc",
         title="MaxBoxAcc",
-        reference="Choe et al. 2020, Eq. 4",
+        reference="Choe et al. 2020",
         recipe=f"{_HERE}.box_metrics:MaxBoxAcc",
         formula="max_tau share of images with IoU(box(s > tau), truth) >= 0.5",
         summary="Does the box around the largest bright region fit the object?",
@@ -98,12 +98,13 @@ CARDS: Final[tuple[MetricCard, ...]] = (
         reducer=f"{_HERE}.box_metrics:best_threshold",
         choice="8-connected components and half-open boxes. The published code (variant="
         "wsolevaluation) outlines bytes and has boxes one pixel too large. As published, tau is"
-        " chosen on the images that are scored; `crossed` chooses it on the other half.",
+        " chosen on the images that are scored; `crossed` chooses it on the other half. Maps come"
+        " resized bilinearly; the published code resizes them bicubically.",
     ),
     MetricCard(
         name="max-box-acc-v2",
         title="MaxBoxAccV2",
-        reference="Choe et al. 2020, Sec. 4",
+        reference="Choe et al. 2020",
         recipe=f"{_HERE}.box_metrics:MaxBoxAccV2",
         formula="mean over delta in 0.3, 0.5, 0.7 of max_tau share of images with IoU >= delta",
         summary="Does the box around some bright region fit the object?",

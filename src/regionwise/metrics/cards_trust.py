@@ -12,7 +12,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="implementation-invariance",
         title="Implementation invariance",
-        reference="Sundararajan et al. 2017, Sec. 2.2; Kim et al. 2021 (CALM), Sec. 3",
+        reference="Sundararajan et al. 2017, Sec. 2.2; Kim et al. 2021 (CALM), Sec. 3.1",
         recipe=f"{_HERE}.axioms:ImplementationInvariance",
         formula="max |s - s'|, s' of the network with W_c + v, b_c + t for all classes c",
         summary="Does the map change with weights that change no probability?",
@@ -34,7 +34,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
     MetricCard(
         name="completeness",
         title="Completeness",
-        reference="Sundararajan et al. 2017, Sec. 3; Kim et al. 2021 (CALM), Sec. 4.1",
+        reference="Sundararajan et al. 2017, Sec. 3; Kim et al. 2021 (CALM), Sec. 4.2",
         recipe=f"{_HERE}.axioms:Completeness",
         formula="|sum_z s_z - f(x)| / |f(x)|",
         summary="Do the cells of the map add up to what they explain?",

@@ -3,7 +3,7 @@
 Two classes that differ in few parts should differ in their maps exactly there.
 
 Reference: Kim, Choe, Akata and Oh 2021, Keep CALM and Improve Visual Feature Attribution, section
-5.1.
+5.2.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def cue_map(
     Raises:
         InputError: there are not two maps per image.
 
-    Reference: Kim et al. 2021, section 5.1.
+    Reference: Kim et al. 2021, section 5.2.
     Choice: the paper's order; its code subtracts raw maps, then min-maxes (CAM) or does nothing
     (CALM). Where pixels of images are pooled, the scales of the images matter.
     """
@@ -71,7 +71,7 @@ def class_pairs(
     ``class_attributes`` is (classes, 312) in 0..100; classes count from 0. Pairs come by the number
     of parts, then by class.
 
-    Reference: Kim et al. 2021, section 5.1: 31, 64 and 96 pairs of CUB-200-2011.
+    Reference: Kim et al. 2021, section 5.2: 31, 64 and 96 pairs of CUB-200-2011.
     """
     found = part_differences(class_attributes, threshold)
     kept = [(len(parts), pair) for pair, parts in found.items() if len(parts) in set(counts)]
@@ -116,7 +116,7 @@ def nearest_part_mask(
     Raises:
         InputError: a part is no united part.
 
-    Reference: Kim et al. 2021, section 5.1 and its code, which alone intersects with the
+    Reference: Kim et al. 2021, section 5.2 and its code, which alone intersects with the
     foreground.
     """
     _check_parts(parts)

@@ -1,7 +1,7 @@
 """The energy pointing game: how much of a map lies in the object's boxes.
 
-Reference: Wang et al. 2020, Score-CAM, section 4.3; the same over a mask is the relevance mass
-accuracy of Arras, Osman and Samek 2022.
+Reference: Wang et al. 2020, Score-CAM (energy-based pointing game); the same over a mask is the
+relevance mass accuracy of Arras, Osman and Samek 2022.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def energy_share(
     Raises:
         InputError: a map has negative values; clip it, or take the saliency.
 
-    Reference: Wang et al. 2020, Eq. 9.
+    Reference: Wang et al. 2020, energy-based pointing game.
     """
     if (saliency < 0).any():
         raise InputError("a share of energy needs maps that are not negative; clip them first")

@@ -4,7 +4,7 @@ A softmax does not see what is added to all logits alike. W_c + v and b_c + t, w
 for every class c, are other weights for the same function: a gauge.
 
 Reference: Sundararajan, Taly and Yan 2017, section 2.2 (implementation invariance); Kim et al.
-2021, CALM, section 3.2 (the constant added to CAM's logits).
+2021, CALM, section 3.1 (the constant added to CAM's logits).
 """
 
 from __future__ import annotations

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regionwise.errors import InputError
+from regionwise.evidence.scoring import chunks
+from regionwise.metrics.conjugate import conjugate_gradients
 
 
 def linear_imputation(
@@ -37,15 +36,12 @@ def linear_imputation(
     Reference: Rong et al. 2022 (ROAD), Sec. 4.2.
     """
     unknown = removed.unsqueeze(1).to(images.device)
-    known = images.double().masked_fill(unknown, 0)
-    where = unknown.double()
-    degree = neighbours(torch.ones_like(where))
-
-    def system(values: Tensor) -> Tensor:
-        return where * (degree * values - neighbours(values))
-
-    found = conjugate_gradients(system, where * neighbours(known), tolerance=tolerance, most=most)
-    return torch.where(unknown, found.to(images.dtype), images)
+    together = 1 if images.device.type == "cpu" else len(images)  # what a cache holds
+    parts = [
+        _solved(images[part], unknown[part], tolerance=tolerance, most=most)
+        for part in chunks(len(images), together)
+    ]
+    return torch.where(unknown, torch.cat(parts).to(images.dtype), images)
 
 
 def neighbours(values: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h w"]:
@@ -58,33 +54,21 @@ def neighbours(values: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h w"]:
     return (both - 4 * values) / 12
 
 
-def conjugate_gradients(
-    system: Callable[[Tensor], Tensor],
-    right: Float[Tensor, "*b h w"],
+def _solved(
+    images: Float[Tensor, "s c h w"],
+    unknown: Bool[Tensor, "s 1 h w"],
     *,
     tolerance: float,
     most: int,
-) -> Float[Tensor, "*b h w"]:
-    """Solve a symmetric positive definite system, for each plane by itself, from zero.
+) -> Float[Tensor, "s c h w"]:
+    known, where = images.double().masked_fill(unknown, 0), unknown.double()
+    degree = neighbours(torch.ones_like(where))
 
-    Raises:
-        InputError: a residual is still above ``tolerance`` times its right-hand side.
-    """
-    found, left, step = torch.zeros_like(right), right, right
-    size = goal = _dot(left, left)
-    goal = goal * tolerance**2
-    for _ in range(most):
-        if (size <= goal).all():
-            return found
-        moved = system(step)
-        length = _ratio(size, _dot(step, moved))
-        found, left = found + length * step, left - length * moved
-        size, before = _dot(left, left), size
-        step = left + _ratio(size, before) * step
-    raise InputError(
-        f"imputation did not reach a residual of {tolerance:g} in {most} steps;"
-        " allow more, or a larger residual"
-    )
+    def system(values: Tensor) -> Tensor:
+        return where * (degree * values - neighbours(values))
+
+    right = where * neighbours(known)
+    return conjugate_gradients(system, right, where, tolerance=tolerance, most=most)
 
 
 def _one_two_one(values: Tensor) -> Tensor:
@@ -93,12 +77,3 @@ def _one_two_one(values: Tensor) -> Tensor:
     summed[..., 1:, :] += values[..., :-1, :]
     summed[..., :-1, :] += values[..., 1:, :]
     return summed
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(dim=(-2, -1), keepdim=True)
-
-
-def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """Return a / b; 0 where b is, as for a plane that is solved exactly."""
-    return torch.where(b > 0, a / b.masked_fill(b <= 0, 1), 0)

@@ -4,7 +4,7 @@ Per image the statistic is a curve: the best overlap at every threshold. Only ov
 decided which threshold is best.
 
 Reference: Choe, Oh, Lee, Chun, Akata and Shim 2020, Evaluating weakly supervised object
-localization methods right, sections 3 and 4.
+localization methods right.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def max_box_accuracy(
     Raises:
         InputError: the curves do not fit the thresholds, or there are none.
 
-    Reference: Choe et al. 2020, Eq. 4 and section 4 (V2).
+    Reference: Choe et al. 2020, MaxBoxAcc and MaxBoxAccV2.
     """
     picked = overlaps if chosen_on is None else chosen_on
     for curves in (overlaps, picked):

@@ -1,7 +1,7 @@
 """The pointing game: does the brightest pixel lie on the object?
 
 Reference: Zhang, Bargal, Lin, Brandt, Shen and Sclaroff 2018, Top-down neural attention by
-excitation backprop, section 4.2; TorchRay's benchmark (15 pixels, strictly less).
+excitation backprop; TorchRay's benchmark (15 pixels, strictly less).
 """
 
 from __future__ import annotations

@@ -18,21 +18,30 @@ _BUSY: Final = {errno.EACCES, errno.EAGAIN}
 _UNKNOWN: Final = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
 
 
+class _HeldError(Exception):
+    """Another process has the lock; says which, as far as that is known."""
+
+
 @contextmanager
-def holding(folder: Path) -> Iterator[None]:
+def holding(folder: Path, doing: str = "trains into") -> Iterator[None]:
     """Keep the folder to this process; make it if it is not there.
 
     The system frees the lock when the process ends, however it ends: a file ``run.lock`` that a
     killed process left stops nobody. It holds the process's number. Where files cannot be locked
     (some network drives, Windows) nothing is refused.
+    ``doing`` is what another process is said to do there.
 
     Raises:
-        OutputError: another process trains into the folder, or it cannot be written to.
+        OutputError: another process works in the folder, or it cannot be written to.
     """
     path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = _opened(path)
+    except _HeldError as error:
+        raise OutputError(
+            f"another process{error} {doing} {str(folder)!r}; wait for it, or choose another --out"
+        ) from error
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     try:
@@ -60,7 +69,7 @@ def _opened(path: Path) -> int:
         os.close(handle)
 
 
-def _lock(handle: int, path: Path) -> None:
+def _lock(handle: int, _: Path) -> None:
     if sys.platform == "win32":
         return
     import fcntl  # noqa: PLC0415 - not on Windows
@@ -74,10 +83,7 @@ def _lock(handle: int, path: Path) -> None:
             raise
         number = os.read(handle, 20).decode(errors="replace").strip()
         which = f" (number {number})" if number else ""
-        raise OutputError(
-            f"another process{which} trains into {str(path.parent)!r}; wait for it, or choose"
-            " another --out"
-        ) from error
+        raise _HeldError(which) from error
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -1,0 +1,93 @@
+"""The work behind ``regionwise benchmark``: plan, run, and print what came of it."""
+
+from __future__ import annotations
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from regionwise.apps.benchmark_command import BenchmarkRequest
+from regionwise.apps.progress import OpenProgress
+from regionwise.benchmark.context import Context
+from regionwise.benchmark.grids import ARROWS, Grid, grids
+from regionwise.benchmark.plan import Plan
+from regionwise.benchmark.preparing import prepare, with_models
+from regionwise.benchmark.recipe_files import read_recipe
+from regionwise.benchmark.run import run_plan
+from regionwise.benchmark.samples import read_benchmark_data
+from regionwise.benchmark.summary import Summary, summarise
+from regionwise.benchmark.tables import write_tables
+from regionwise.training.lock import holding
+
+
+def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int:
+    """Run a benchmark, print its tables, and return how many rows hold an error.
+
+    Raises:
+        RegionwiseError: the request cannot be met; rows that are done stay.
+    """
+    recipe = with_models(
+        read_recipe(request.recipe, request.changes), request.models, request.limit
+    )
+    data = read_benchmark_data(request.data)
+    context = Context(data, recipe.seed, recipe.judges, request.device)
+    plan = prepare(recipe, context)
+    if request.dry_run:
+        _print_plan(plan)
+        return 0
+    with holding(request.out, doing="benchmarks into"):
+        outcome = run_plan(plan, context, request.out, open_progress)
+        summary = summarise(request.out)
+        write_tables(request.out, summary)
+    print_summary(summary)
+    done = "scored" if outcome.scored else "finished before, nothing to score"
+    total = sum(count for *_, count in summary.errors)
+    note = f"; {total} errors, see summary.md" if total else ""
+    typer.echo(f"{done}: {summary.done[0]} of {summary.done[1]} chunks{note}: {request.out}")
+    return total
+
+
+def print_summary(summary: Summary) -> None:
+    """Print the tables without their intervals, and the ranking."""
+    console = Console(highlight=False)
+    for grid in grids(summary, intervals=False):
+        console.print(_table(grid))
+    for ranking in summary.rankings:
+        order = sorted(ranking.points, key=lambda name: -ranking.points[name])
+        line = ", ".join(f"{name} {ranking.points[name]}" for name in order)
+        console.print(f"Borda count over {ranking.metrics} metrics: {line}", markup=False)
+    for model, groups in summary.coincide.items():
+        for group in groups:
+            console.print(f"These coincide on {model}: {', '.join(group)}", markup=False)
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), title=grid.title)
+    table.add_column("Method", no_wrap=True, style="bold")
+    for name, direction in grid.heads:
+        table.add_column(
+            Text(f"{name} {ARROWS[direction]}".strip()), justify="right", overflow="fold"
+        )
+    for method, cells in grid.rows:
+        texts = [Text(cell.text, style="bold" if cell.best else "") for cell in cells]
+        table.add_row(Text(method), *texts)
+    return table
+
+
+def _print_plan(plan: Plan) -> None:
+    for used in plan.models:
+        chunks = [chunk for chunk in plan.chunks if chunk.model == used.source]
+        explained = sum(map(len, chunks))
+        typer.echo(f"{used.source}: {len(chunks)} chunks, {explained} explanations")
+        for name, methods in used.methods.items():
+            if methods:
+                typer.echo(f"  {name}: {', '.join(methods)}")
+        for name, reason in used.left_out.items():
+            typer.echo(f"  left out: {name}: {reason}")
+    for name, metrics in plan.metrics.items():
+        if metrics:
+            typer.echo(f"metrics, {name}: {', '.join(metrics)}")
+    for name, reason in plan.left_out.items():
+        typer.echo(f"left out: {name}: {reason}")
