@@ -96,7 +96,6 @@ def test_six_birds_by_three_methods(run, ask, tmp_path):
 
 
 def test_a_picture_that_fails_is_counted_and_the_rest_done(run, ask, birds, tmp_path):
-    bad = next((birds / "images").rglob("*.png"))
     tested = [
         line.split()[1]
         for line in (birds / "images.txt").read_text().splitlines()
@@ -201,7 +200,7 @@ def test_after_kill_9_the_same_command_ends_with_the_same_rows(run, ask, tmp_pat
     assert whole.keys() == cut.keys()
     for key, value in whole.items():
         assert cut[key] == pytest.approx(value, rel=1e-5, nan_ok=True)
-    assert not [path for path in out.rglob(".*")]
+    assert not list(out.rglob(".*"))
 
 
 @pytest.mark.slow
@@ -218,5 +217,5 @@ def test_a_second_run_into_the_folder_is_refused_and_ctrl_c_leaves_whole_chunks(
     assert code == 130
     assert "goes on from there" in words
     assert "Traceback" not in words
-    assert not [path for path in out.rglob(".*")]
+    assert not list(out.rglob(".*"))
     assert run(*ask("cut")).code == 0

@@ -110,6 +110,6 @@ def test_a_folder_with_something_else_is_refused(planned, told, tmp_path):
 
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SettingError, match=r"pyarrow and duckdb.*regionwise\[benchmark\]"):
         check_installed()
