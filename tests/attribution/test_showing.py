@@ -27,7 +27,7 @@ SIGNED = [
 ]
 UNSIGNED = [
     "grad-cam",
-    "ablation-cam:relu=false,variant=paper",  # divided by a negative score, its signs are turned round
+    "ablation-cam:relu=false,variant=paper",  # a negative score turns its signs round
     "recipro-cam",
     "rise:masks=4",
     "gradient",

@@ -44,8 +44,8 @@ CARDS: Final = (
         summary="Channels weighted by how much the score falls without them.",
         needs=_TAIL,
         passes="1 F + K h",
-        choice="On the logit, divided by |y|: by y as printed (variant=paper), y < 0 turns the sign of"
-        " all weights round. variant=difference does not divide. A channel is set to 0;"
+        choice="On the logit, divided by |y|: by y as printed (variant=paper), y < 0 turns the sign"
+        " of all weights round. variant=difference does not divide. A channel is set to 0;"
         " pytorch-grad-cam sets it to min(A) - 1e7 where the layer's minimum is not 0.",
         signed="relu=false,variant=absolute or relu=false,variant=difference",
     ),
