@@ -20,11 +20,11 @@ def fail_on(monkeypatch):
         calls = []
         explain_all = explain_run.explain_all
 
-        def failing(*arguments):
+        def failing(*arguments, **settings):
             calls.append(arguments)
             if call <= len(calls) <= last:
                 raise error
-            return explain_all(*arguments)
+            return explain_all(*arguments, **settings)
 
         monkeypatch.setattr(explain_run, "explain_all", failing)
 

@@ -159,7 +159,8 @@ def test_few_steps_leave_a_gap_that_is_told(images):
 def test_lift_is_ablation_times_the_score_where_the_tail_is_linear(pooled_net, images):
     """By the head's weights, and by the tail: two passes of different kinds."""
     for model, layer in ((pooled_net, "features"), (seeded(DisguisedHead, 3), "layer")):
-        found = explain_all(model, images, ["lift-cam", "ablation-cam", "cam"][:2], TARGETS, layer)
+        names = ["lift-cam", "ablation-cam:variant=paper"]
+        found = explain_all(model, images, names, TARGETS, layer)
         lift, ablation = (a.details["channel_weights"] for a in found.values())
         assert lift.abs().max() > 0.1
         assert_same(lift, ablation * found["lift-cam"].scores[:, :, None])

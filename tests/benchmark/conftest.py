@@ -20,17 +20,21 @@ from regionwise import Classifier, Preprocessing
 NAMES = ("common_finch", "striped_finch", "spot_breasted_finch")
 
 
-def made(seed, gain, names):
+def made(seed, gain, names, size=32):
     torch.manual_seed(seed)
     module = nn.Sequential(
         nn.Conv2d(3, 6, 5, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)
     )
     module[-1].weight.data *= gain
-    return Classifier(module, Preprocessing(size=(32, 32), resize=None), names)
+    return Classifier(module, Preprocessing(size=(size, size), resize=None), names)
 
 
 def net():
     return made(0, 30.0, NAMES)
+
+
+def smaller():
+    return made(0, 30.0, NAMES, 24)
 
 
 def other():

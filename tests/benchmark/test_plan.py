@@ -75,6 +75,7 @@ def test_labels_of_other_classes_are_not_used(planned, networks):
         ({"methods": [{"use": ["cam"]}, {"use": ["cam"]}]}, SettingError, "in two groups"),
         ({"methods": [{"use": ["cam:bia=1"]}]}, SettingError, "no setting 'bia'"),
         ({"judges": ["birds-1"]}, SettingError, "their classes are not the same"),
+        ({"models": ["birds", "birds-1"]}, SettingError, "are the same model"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(planned, changes, error, says):
@@ -85,6 +86,12 @@ def test_what_cannot_be_planned_is_refused(planned, changes, error, says):
 def test_a_model_without_preprocessing_is_refused(planned, networks):
     with pytest.raises(InputError, match="no preprocessing"):
         planned(models=[f"{networks}:bare"])
+
+
+def test_the_same_weights_fed_otherwise_are_another_model(planned, networks):
+    plans = [planned(models=[f"{networks}:{name}"])[0] for name in ("net", "smaller")]
+    assert plans[0].models[0].hash != plans[1].models[0].hash
+    assert plans[0].chunks[0].id != plans[1].chunks[0].id
 
 
 def test_pairs_are_of_classes_that_differ_in_few_parts(birds):

@@ -180,3 +180,25 @@ def test_rows_of_chunks_that_are_not_planned_are_not_looked_at(done, planned, to
 def test_an_empty_folder_is_no_benchmark(tmp_path, planned):
     with pytest.raises(DataError, match="no benchmark"):
         summarise(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["rows", "cost"])
+def test_a_damaged_file_of_rows_is_named(planned, told, tmp_path, kind):
+    plan, context = planned(
+        methods=[{"use": ["random"]}], metrics=[{"use": ["area"]}], cost={"images": 1}
+    )
+    run_plan(plan, context, tmp_path, told.opened)
+    path = next((tmp_path / kind).iterdir())
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError, match=path.name):
+        summarise(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "protocols.json"])
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_damaged_words_are_named(planned, told, tmp_path, name, text):
+    plan, context = planned(methods=[{"use": ["random"]}], metrics=[{"use": ["area"]}])
+    run_plan(plan, context, tmp_path, told.opened)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=name):
+        summarise(tmp_path)

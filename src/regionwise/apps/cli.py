@@ -16,6 +16,7 @@ from regionwise.apps.explain_command import explain
 from regionwise.apps.export_command import export
 from regionwise.apps.layers_command import layers
 from regionwise.apps.methods_command import methods
+from regionwise.apps.report_command import report
 from regionwise.apps.train_command import train
 from regionwise.errors import RegionwiseError
 
@@ -33,6 +34,7 @@ app.command()(layers)
 app.command()(methods)
 app.command()(train)
 app.command()(benchmark)
+app.command()(report)
 app.command()(export)
 app.add_typer(data, name="data")
 

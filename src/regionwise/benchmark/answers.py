@@ -19,6 +19,7 @@ from regionwise.benchmark.statistics import (
 )
 from regionwise.metrics.card import Direction
 from regionwise.metrics.catalog import metrics as known_metrics
+from regionwise.metrics.pixel_metrics import COUNTS
 from regionwise.metrics.recipe import Metric, Values
 from regionwise.registry import named
 
@@ -131,7 +132,7 @@ def _interval(metric: Metric, values: Values, value: float, seed: int) -> tuple[
     known = numbers[~np.isnan(numbers)]
     if len(known) and np.isclose(known.mean(), value, rtol=1e-12, atol=0):
         return bootstrap_mean(known, seed=seed)
-    if "scores" in values.extras:
+    if COUNTS in values.extras:
         return float("nan"), float("nan")
 
     def again(places: NDArray[np.int64]) -> float:

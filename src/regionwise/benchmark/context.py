@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
+from regionwise.benchmark.digests import digest
 from regionwise.benchmark.judges import judge_for
 from regionwise.benchmark.recipe import OWN
 from regionwise.benchmark.samples import BenchmarkData, classes_for
@@ -24,16 +25,15 @@ class Context:
         seed: of the sample; it is written with every row.
         judges: names of judges: ``own``, or what ``load_model`` takes.
         device: where networks run.
-        hashes: of the weights by source, so that they are hashed once.
     """
 
     data: BenchmarkData
     seed: int = 0
     judges: Sequence[str] = (OWN,)
     device: str = "cpu"
-    hashes: Mapping[str, str] = field(default_factory=dict)
     _models: dict[str, Classifier] = field(default_factory=dict, repr=False)
     _judges: dict[tuple[str, str], Judge] = field(default_factory=dict, repr=False)
+    _hashes: dict[str, str] = field(default_factory=dict, repr=False)
     _classes: dict[str, list[int] | None] = field(default_factory=dict, repr=False)
 
     def model(self, source: str) -> Classifier:
@@ -59,8 +59,14 @@ class Context:
         return self._classes[source]
 
     def hash(self, source: str) -> str:
-        """Return the hash of a model's weights."""
-        return self.hashes.get(source) or self.model(source).weights_hash()
+        """Return a hash of all that decides a model's answers, and the layer explained."""
+        if source not in self._hashes:
+            one = self.model(source)
+            how = None if one.preprocessing is None else one.preprocessing.describe()
+            kind = type(one.module).__name__
+            content = [one.weights_hash(), kind, how, one.class_names, one.layer]
+            self._hashes[source] = digest(content)
+        return self._hashes[source]
 
     def forget(self) -> None:
         """Drop the logits that judges remember: the next chunk has other images."""

@@ -19,8 +19,9 @@ from torch.utils.flop_counter import flop_registry
 from regionwise.attribution.explain import explain
 from regionwise.benchmark.blocks import EXTRA, Block, Key, Who
 from regionwise.benchmark.context import Context
+from regionwise.benchmark.digests import digest
 from regionwise.benchmark.loaded import open_units
-from regionwise.benchmark.plan import Chunk, Plan, Unit, digest
+from regionwise.benchmark.plan import Chunk, Plan, Unit
 from regionwise.benchmark.samples import in_order
 from regionwise.evidence.state import borrowed
 from regionwise.shapes import Inputs

@@ -44,8 +44,7 @@ def begin(folder: Path, plan: Plan, protocols: dict[str, Any]) -> None:
                 f"{str(folder)!r} holds another benchmark ({_difference(old, plan)});"
                 " choose another --out"
             )
-        known = json.loads((folder / PROTOCOLS).read_text(encoding="utf-8"))
-        protocols = {**known, **protocols}
+        protocols = {**read_protocols(folder), **protocols}
     elif folder.is_dir() and any(not p.name.endswith(".lock") for p in folder.iterdir()):
         raise OutputError(
             f"the folder {str(folder)!r} is not empty, and no benchmark; choose another --out"
@@ -60,14 +59,19 @@ def read_plan(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: it has none, or a damaged one.
     """
-    path = folder / PLAN
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(folder)!r} is no benchmark: {PLAN} cannot be read") from error
-    if not isinstance(found, dict) or found.get("kind") != "regionwise-benchmark":
-        raise DataError(f"{str(path)!r} is not the plan of a benchmark")
+    found = _read(folder / PLAN)
+    if found.get("kind") != "regionwise-benchmark":
+        raise DataError(f"{str(folder / PLAN)!r} is not the plan of a benchmark")
     return found
+
+
+def read_protocols(folder: Path) -> dict[str, Any]:
+    """Return what the protocol ids in the rows of a folder stand for.
+
+    Raises:
+        DataError: it does not say, or the file is damaged.
+    """
+    return _read(folder / PROTOCOLS)
 
 
 def finished(folder: Path, kind: str = ROWS) -> frozenset[str]:
@@ -108,6 +112,18 @@ def sweep(folder: Path) -> None:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise OutputError(f"cannot remove {str(path)!r}: {error.strerror}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{str(path.parent)!r} is no benchmark: {path.name} cannot be read"
+        ) from error
+    if not isinstance(found, dict):
+        raise DataError(f"{str(path)!r} is damaged: it must hold names and values")
+    return found
 
 
 def _difference(old: dict[str, Any], plan: Plan) -> str:

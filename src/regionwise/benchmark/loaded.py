@@ -102,7 +102,7 @@ def batch_of(opened: Sequence[Opened], chunk: Chunk, context: Context, *, two: b
         rest = logits.scatter(1, targets[:, None], -torch.inf)
         second = rest.argmax(dim=1)
     how = context.model(chunk.model).preprocessing
-    truth = truth_of([one.known for one in opened], how)
+    truth = truth_of([one.known for one in opened], how, context.device)
     return Batch(tuple(opened), inputs, targets, second, labels, truth)
 
 

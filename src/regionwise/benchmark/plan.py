@@ -6,14 +6,13 @@ matter; writing it twice is harmless.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
+from regionwise.benchmark.digests import digest
 from regionwise.benchmark.recipe import OWN, BenchmarkRecipe, Group
 from regionwise.benchmark.samples import BenchmarkData, in_order
 from regionwise.errors import SettingError
@@ -64,7 +63,7 @@ class Used:
 
     Attributes:
         source: what it is loaded from.
-        hash: SHA-256 of its weights.
+        hash: of all that decides its answers.
         methods: canonical ids, by group.
         left_out: what does not apply, and why.
         record: what identifies it, as JSON can hold it.
@@ -87,7 +86,7 @@ class Plan:
         models: what takes part.
         metrics: canonical ids, by group; those that data cannot serve are left out.
         left_out: metrics that are left out, and why.
-        judges: of each judge that is not the model itself, the hash of its weights.
+        judges: of each judge that is not the model itself, its hash.
         chunks: in the order in which they run.
     """
 
@@ -129,12 +128,6 @@ class Plan:
             "left_out": self.left_out,
             "chunks": [chunk.id for chunk in self.chunks],
         }
-
-
-def digest(value: Any, length: int = 16) -> str:
-    """Return a hash of what JSON can hold, as hexadecimal digits."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def protocol_of(metric: Metric, target: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from regionwise.attribution.catalog import methods as known_methods
 from regionwise.attribution.explain import explain
 from regionwise.attribution.recipe import Recipe
 from regionwise.benchmark.context import Context
+from regionwise.benchmark.digests import digest
 from regionwise.benchmark.loaded import open_units
 from regionwise.benchmark.plan import (
     Chunk,
@@ -19,7 +20,6 @@ from regionwise.benchmark.plan import (
     Unit,
     Used,
     chunks_of,
-    digest,
     protocol_of,
     salt_of,
     targets_of,
@@ -58,9 +58,10 @@ def prepare(recipe: BenchmarkRecipe, context: Context) -> Plan:
         except SettingError as error:
             left_out |= {text: str(error) for text in _asking(recipe, target)}
     models = tuple(_used(recipe, source, context) for source in recipe.models)
+    _check_different(models)
     labelled = all(context.classes(source, _outputs(used)) for source, used in _zipped(models))
     metrics = _metrics(recipe, context, left_out, labelled=labelled)
-    judges = {j: context.hash(j)[:16] for j in recipe.judges if j != OWN}
+    judges = {j: context.hash(j) for j in recipe.judges if j != OWN}
     for source in recipe.models:
         for judge in judges:
             context.judge(judge, source)
@@ -87,6 +88,16 @@ def protocols_of(plan: Plan) -> dict[str, Any]:
             fields = protocol_of(known_metrics.parse(text), target)
             found[digest(fields, 8)] = fields
     return found
+
+
+def _check_different(models: tuple[Used, ...]) -> None:
+    by_hash: dict[str, str] = {}
+    for used in models:
+        if used.hash in by_hash:
+            raise SettingError(
+                f"{by_hash[used.hash]!r} and {used.source!r} are the same model; leave one out"
+            )
+        by_hash[used.hash] = used.source
 
 
 def _asking(recipe: BenchmarkRecipe, target: str) -> list[str]:
@@ -119,7 +130,7 @@ def _used(recipe: BenchmarkRecipe, source: str, context: Context) -> Used:
                 left_out[name] = reason
         fitting[group.name] = tuple(name for name in recipes if name not in left_out)
     record = {**classifier.describe(), "outputs": outputs}
-    return Used(source, context.hash(source)[:16], fitting, left_out, record)
+    return Used(source, context.hash(source), fitting, left_out, record)
 
 
 def _first(source: str, context: Context) -> Inputs:

@@ -95,7 +95,7 @@ class Rows:
             "select distinct metric, protocol, model, model_hash, judge from rows"
             " where error is null order by all"
         )
-        return [Table(*row) for row in self._db.execute(query).fetchall()]
+        return [Table(*row) for row in self._asked(query).fetchall()]
 
     def errors(self) -> list[tuple[str, str, str, int]]:
         """Return method, metric (empty: all), reason, and how many images it befell."""
@@ -103,7 +103,7 @@ class Rows:
             "select method, metric, error, count(distinct image) from rows"
             " where error is not null group by all order by all"
         )
-        return [tuple(row) for row in self._db.execute(query).fetchall()]
+        return [tuple(row) for row in self._asked(query).fetchall()]
 
     def cost(self) -> dict[tuple[str, str], dict[str, float]]:
         """Return, by model and method, the median of seconds and of work over pictures."""
@@ -112,19 +112,35 @@ class Rows:
             " group by all"
         )
         found: dict[tuple[str, str], dict[str, float]] = {}
-        for model, method, statistic, value in self._db.execute(query).fetchall():
+        for model, method, statistic, value in self._asked(query).fetchall():
             found.setdefault((model, method), {})[statistic.removeprefix(EXTRA)] = value
         return found
 
     def scored(self, table: Table) -> list[Scored]:
         """Return the methods of a table with their values; images are sorted by name."""
-        columns: Columns = self._db.execute(_SCORED, _key(table)).fetchnumpy()
+        columns: Columns = self._asked(_SCORED, _key(table)).fetchnumpy()
         return [_scored(name, part) for name, part in _parts(columns, "method")]
 
     def _view(self, name: str, files: Sequence[Path]) -> None:
         listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
         # a view takes no parameters; the names are ours, and quotes in the paths are doubled
-        self._db.execute(f"create view {name} as select * from read_parquet([{listed}])")  # noqa: S608
+        self._asked(f"create view {name} as select * from read_parquet([{listed}])")  # noqa: S608
+
+    def _asked(self, query: str, values: Sequence[str] = ()) -> Any:
+        """Run a query.
+
+        Raises:
+            DataError: a file of rows is damaged.
+        """
+        import duckdb  # noqa: PLC0415 - the extra
+
+        try:
+            return self._db.execute(query, list(values))
+        except duckdb.Error as error:
+            reason = " ".join(str(error).split())[:300]
+            raise DataError(
+                f"rows cannot be read ({reason}); remove the damaged file and run the same command"
+            ) from error
 
 
 def _key(table: Table) -> list[str]:

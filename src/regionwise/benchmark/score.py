@@ -20,8 +20,9 @@ from regionwise.attribution.recipe import Recipe
 from regionwise.attribution.result import Attribution
 from regionwise.benchmark.blocks import ERROR, Block, Key, Who, blocks_of
 from regionwise.benchmark.context import Context
+from regionwise.benchmark.digests import digest
 from regionwise.benchmark.loaded import Batch, Opened, batch_of, open_units
-from regionwise.benchmark.plan import Chunk, digest, protocol_of
+from regionwise.benchmark.plan import Chunk, protocol_of
 from regionwise.errors import RegionwiseError
 from regionwise.metrics.case import Case
 from regionwise.metrics.catalog import metrics as known_metrics
@@ -47,7 +48,7 @@ class _Job:
         chunk, context = self.chunk, self.context
         protocol = "" if metric is None else digest(protocol_of(metric, chunk.target), 8)
         name = "" if metric is None else metric.id
-        weights = context.hash(chunk.model)[:16]
+        weights = context.hash(chunk.model)
         return Key(chunk.model, weights, method, name, protocol, judge, context.seed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 from regionwise.benchmark.answers import Answer, answers_of, numbers_of
 from regionwise.benchmark.comparing import PairTest, Ranking, no_better, rankings_of, tests_of
-from regionwise.benchmark.ledger import PROTOCOLS
+from regionwise.benchmark.ledger import read_protocols
 from regionwise.benchmark.reading import Rows, Scored, Table
 from regionwise.benchmark.statistics import Numbers, coinciding
+from regionwise.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def summarise(folder: Path) -> Summary:
     """
     rows = Rows(folder)
     try:
-        return _summary(rows, json.loads((folder / PROTOCOLS).read_text(encoding="utf-8")))
+        return _summary(rows, read_protocols(folder))
     finally:
         rows.close()
 
@@ -55,7 +55,7 @@ def _summary(rows: Rows, protocols: dict[str, Any]) -> Summary:
     signatures: dict[str, dict[str, dict[str, Numbers]]] = {}
     for table in _ordered(rows.tables(), rows.plan):
         scored = _ordered_methods(rows.scored(table), rows.plan)
-        target = str(protocols[table.protocol]["target"])
+        target = target_of(protocols, table.protocol)
         found = answers_of(table, target, scored, seed)
         answers += found
         tests += tests_of(table, target, scored, seed)
@@ -74,6 +74,18 @@ def _summary(rows: Rows, protocols: dict[str, Any]) -> Summary:
         cost=rows.cost(),
         errors=tuple(rows.errors()),
     )
+
+
+def target_of(protocols: dict[str, Any], protocol: str) -> str:
+    """Return which class is explained under a protocol.
+
+    Raises:
+        DataError: nothing is said of the protocol.
+    """
+    fields = protocols.get(protocol)
+    if not isinstance(fields, dict) or "target" not in fields:
+        raise DataError(f"protocols.json says nothing of {protocol!r}; run the benchmark again")
+    return str(fields["target"])
 
 
 def _ordered(tables: Sequence[Table], plan: dict[str, Any]) -> list[Table]:

@@ -140,15 +140,19 @@ def cue_of(
     return np.zeros(how.size, dtype=np.bool_) if mask is None else mask
 
 
-def truth_of(known: Sequence[Known], how: Preprocessing | None) -> Truth:
+def truth_of(
+    known: Sequence[Known], how: Preprocessing | None, device: str | torch.device = "cpu"
+) -> Truth:
     """Put what is known of several pictures together; a field that one lacks is left out."""
     boxes = [k.boxes for k in known]
-    parts = _stacked([k.parts for k in known])
+    parts = _stacked([k.parts for k in known], device)
     return Truth(
-        regions=_stacked([k.region for k in known]),
+        regions=_stacked([k.region for k in known], device),
         boxes=None
         if any(b is None for b in boxes)
-        else tuple(torch.tensor(b, dtype=torch.float64).reshape(-1, 4) for b in boxes),
+        else tuple(
+            torch.tensor(b, dtype=torch.float64, device=device).reshape(-1, 4) for b in boxes
+        ),
         parts=parts,
         part_names=() if parts is None else UNITED_PARTS,
         edited=_edited(known, how),
@@ -172,9 +176,11 @@ def _edited(known: Sequence[Known], how: Preprocessing | None) -> Edited | None:
     return edited
 
 
-def _stacked(masks: Sequence[NDArray[np.bool_] | None]) -> torch.Tensor | None:
+def _stacked(
+    masks: Sequence[NDArray[np.bool_] | None], device: str | torch.device
+) -> torch.Tensor | None:
     given = [torch.from_numpy(mask) for mask in masks if mask is not None]
-    return torch.stack(given) if given and len(given) == len(masks) else None
+    return torch.stack(given).to(device) if given and len(given) == len(masks) else None
 
 
 def _mask(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -27,6 +27,9 @@ from regionwise.metrics.reducers import mean_of_defined
 
 Pair = tuple[int, int]
 
+COUNTS = "counts"
+"""Pixels that were counted by score already, n 3 v: scores, and how many in and outside."""
+
 
 def labels_of(
     regions: Bool[Tensor, "n h w"], ignore: Bool[Tensor, "n h w"] | None
@@ -49,6 +52,12 @@ def pixel_values(
 
 def counts_of(values: Values) -> PixelCounts:
     """Return the pixels of all images together, counted by value."""
+    if COUNTS in values.extras:
+        tables = values.extras[COUNTS].double().numpy()
+        return pooled(
+            PixelCounts(scores, inside.astype(np.int64), outside.astype(np.int64))
+            for scores, inside, outside in tables
+        )
     pixels = zip(values.extras["scores"], values.extras["labels"], strict=True)
     return pooled(_counts(scores, labels) for scores, labels in pixels)
 

@@ -104,8 +104,8 @@ def _about(summary: Summary) -> str:
     recipe, data = summary.plan["recipe"], summary.plan["data"]
     done, planned = summary.done
     text = (
-        f"{recipe['summary']} Data: {data['source']} ({data['split']}, {data['pictures']} pictures),"
-        f" seed {recipe['seed']}. {done} of {planned} chunks are done. In brackets: 95 % bootstrap"
+        f"{recipe['summary']} Data: {data['source']} ({data['split']}, {data['pictures']} pictures)"
+        f", seed {recipe['seed']}. {done} of {planned} chunks are done. In brackets: 95 % bootstrap"
         " intervals over images. Bold: the best of a column."
     )
     return f"<p>{html.escape(text.strip())}</p>"
@@ -129,7 +129,8 @@ def _table(grid: Grid) -> str:
 def _framed(heads: Sequence[str], rows: Sequence[str]) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
     body = "".join(rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -143,15 +144,17 @@ def _rankings(summary: Summary) -> str:
         rows = [_row([m, str(ranking.points[m]), str(ranking.points3[m])]) for m in order]
         title = f"Borda count of {ranking.model}, judged by {ranking.judge}"
         parts.append(
-            f"<h2>{html.escape(title)}</h2><p>Over {ranking.metrics} metrics, on the images that all"
-            " methods have. A first rank gives as many points as there are methods, or three.</p>"
-            + _framed(["method", "points", "points of three"], rows)
+            f"<h2>{html.escape(title)}</h2><p>Over {ranking.metrics} metrics, on the images that"
+            " all methods have. A first rank gives as many points as there are methods, or"
+            " three.</p>" + _framed(["method", "points", "points of three"], rows)
         )
     return "".join(parts)
 
 
 def _weak(summary: Summary) -> str:
-    same = [f"{model}: {', '.join(g)}" for model, groups in summary.coincide.items() for g in groups]
+    same = [
+        f"{model}: {', '.join(g)}" for model, groups in summary.coincide.items() for g in groups
+    ]
     text = ""
     if same:
         items = "".join(f"<li>{html.escape(line)}</li>" for line in same)
@@ -190,9 +193,7 @@ def _cost(summary: Summary) -> str:
     return f"<h2>Cost</h2><p>{note}</p>" + _framed(["model", "method", "seconds", "work"], rows)
 
 
-def _gallery(
-    gallery: Sequence[Shown], numbers: Mapping[str, Mapping[str, Sequence[float]]]
-) -> str:
+def _gallery(gallery: Sequence[Shown], numbers: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     if not gallery:
         return ""
     options = "".join(f"<option>{html.escape(name)}</option>" for name in numbers)

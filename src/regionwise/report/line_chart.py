@@ -70,15 +70,17 @@ def _axes(first: float, last: float, low: float, high: float) -> str:
     for share in (0.0, 0.5, 1.0):
         x, y = LEFT + share * PLOT_WIDTH, bottom - share * PLOT_HEIGHT
         across, up = first + share * (last - first), low + share * (high - low)
-        parts.append(f'<text x="{x:.0f}" y="{bottom + 16}" text-anchor="middle">{across:.3g}</text>')
+        parts.append(
+            f'<text x="{x:.0f}" y="{bottom + 16}" text-anchor="middle">{across:.3g}</text>'
+        )
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{up:.3g}</text>')
     return "".join(parts)
 
 
 def _names(across: str, up: str) -> str:
-    middle = LEFT + PLOT_WIDTH / 2
+    x, y = LEFT + PLOT_WIDTH / 2, HEIGHT - 14
     return (
-        f'<text x="{middle:.0f}" y="{HEIGHT - 14}" text-anchor="middle">{html.escape(across)}</text>'
+        f'<text x="{x:.0f}" y="{y}" text-anchor="middle">{html.escape(across)}</text>'
         f'<text x="{LEFT + 6}" y="{TOP + 8}">{html.escape(up)}</text>'
     )
 
