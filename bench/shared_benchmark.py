@@ -32,7 +32,7 @@ from regionwise.metrics.judge import Judge
 
 METHODS = [
     *("cam", "grad-cam", "grad-cam++", "xgrad-cam", "hires-cam", "layer-cam"),
-    *("eigen-cam", "gradient", "input-x-gradient", "score-cam", "score-cam++", "ss-cam"),
+    *("eigen-cam", "gradient", "input-x-gradient", "score-cam", "score-cam++", "lift-cam"),
 ]
 METRICS = [
     *("average-drop", "average-drop:keep=top-half", "increase-in-confidence", "win"),
