@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $(READY)
 
-demo: $(READY) ## render birds, explain them, say where the sheet lies
+demo: $(READY) ## render birds, explain and benchmark them, say where it all lies
 	$(BIN)/python examples/demo.py demo
 
 test: $(READY) ## run the tests

@@ -1,9 +1,10 @@
-"""Render a few birds, explain them with eight methods and three controls, show where.
+"""Render a few birds, explain them with eight methods and three controls, measure, show where.
 
     python examples/demo.py [FOLDER]
 
 The birds are two pairs: each pair is one scene rendered twice, the second time with one part
-replaced by that of the neighbouring class: the head of the finch, the tail of the thrush.
+replaced by that of the neighbouring class: the head of the finch, the tail of the thrush. A network
+that explains itself then says which regions hold how much, and a small benchmark ends in a report.
 """
 
 import subprocess
@@ -43,16 +44,35 @@ def write_birds(folder):
             yield path
 
 
+def regionwise(*words):
+    """Run the command."""
+    subprocess.run([sys.executable, "-m", "regionwise", *map(str, words)], check=True)
+
+
+def benchmark(out):
+    """Measure cheap methods on a few more birds, and write the report."""
+    data, folder = out / "data", out / "benchmark"
+    if not data.exists():
+        regionwise("data", "birds", "--out", data, "--images-per-class", 2)
+    where = ("--data", f"birds:{data}", "--model", "birds", "--out", folder)
+    regionwise("benchmark", "quick", *where, "--limit", 8)
+    regionwise("report", folder)
+    return folder / "report.html"
+
+
 def main():
-    """Render, explain, say where."""
+    """Render, explain, measure, say where."""
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     birds = out / "birds"
     birds.mkdir(parents=True, exist_ok=True)
     paths = [str(path) for path in write_birds(birds)]
     methods = [word for name in METHODS for word in ("--method", name)]
-    command = [sys.executable, "-m", "regionwise", "explain", *paths, *methods]
-    subprocess.run([*command, "--out", str(out / "explained"), "--overwrite"], check=True)
+    regionwise("explain", *paths, *methods, "--out", out / "explained", "--overwrite")
+    regionwise("compare", paths[2], "--model", "birds-calm", "--out", out / "comparison.png")
+    report = benchmark(out)
     print(f"\nThe sheet: {out / 'explained' / 'sheet.png'}")
+    print(f"Regions that hold the answer: {out / 'comparison.png'}")
+    print(f"How far the maps can be trusted, on a few birds: {report}")
     print(f"Each map, as picture and as numbers: {out / 'explained'}{'/*/'}")
 
 
