@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from shutil import which
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from regionwise.benchmark.rows import KEY
 from regionwise.data.birds import write_birds
@@ -155,6 +157,34 @@ def test_the_report_is_one_whole_page(run, ask, tmp_path):
     assert None not in numbers["area"]["grad-cam"]
     assert run("report", "out", "--gallery", 0, "--out", "plain.html").code == 0
     assert "<img" not in (tmp_path / "plain.html").read_text()
+
+
+BROWSER = next((b for b in ("chromium", "chromium-browser", "google-chrome") if which(b)), None)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [400, 1200], ids=["phone", "desk"])
+def test_the_report_opens_in_a_browser(run, ask, tmp_path, width):
+    assert run(*ask("out", "--limit", 2)).code == 0
+    assert run("report", "out", "--gallery", 2).code == 0
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    options += ["--disable-background-networking", "--disable-component-update"]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1600"]
+    options += ["--enable-logging=stderr", "--screenshot=seen.png"]
+    opened = subprocess.run(
+        [BROWSER, *options, (tmp_path / "out" / "report.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in opened.stderr  # what a script complains of
+    with Image.open(tmp_path / "seen.png") as seen:
+        assert seen.width == width
+        colours = seen.convert("RGB").getcolors(2**24)
+    share = max(count for count, _ in colours) / (width * 1600)
+    assert len(colours) > 50  # text, lines and pictures
+    assert 0.3 < share < 0.99  # on paper
 
 
 def test_a_folder_without_rows_has_no_report(run, tmp_path):
