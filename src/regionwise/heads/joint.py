@@ -75,7 +75,7 @@ class Joint:
 
         Reference: CALM, Eq. 7; CAPE, Eq. 8.
         """
-        return (self._of(self.log_conditional, classes) + self.log_prior[:, None]).exp()
+        return self._log_joint_of(classes).exp()
 
     def conditional(self, classes: ClassIndices) -> Maps:
         """Probability of the class if the cue were at z, p(c | x, z), n t i j, each in [0, 1].
@@ -89,7 +89,7 @@ class Joint:
 
         Reference: CALM, Eq. 6; its code draws this map under the name of the conditional one.
         """
-        log_joint = self._of(self.log_conditional, classes) + self.log_prior[:, None]
+        log_joint = self._log_joint_of(classes)
         return log_joint.flatten(2).softmax(dim=2).view_as(log_joint)
 
     def subset(self, classes: Sequence[int]) -> CellMap:
@@ -155,6 +155,9 @@ class Joint:
         if not 0 <= image < len(self.log_prior):
             raise TargetError(f"there is no image {image}; the batch has {len(self.log_prior)}")
         return self.attribution(target)[image, 0].detach()
+
+    def _log_joint_of(self, classes: ClassIndices) -> Maps:
+        return self._of(self.log_conditional, classes) + self.log_prior[:, None]
 
     def _of(self, maps: ClassMaps, classes: ClassIndices) -> Maps:
         n, count = maps.shape[:2]

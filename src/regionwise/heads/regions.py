@@ -73,6 +73,16 @@ class Band:
         """What these cells contribute to the difference."""
         return sum(self.values)
 
+    @property
+    def ranks(self) -> str:
+        """From which rank to which, for reading."""
+        return f"{self.first}-{self.first + len(self.cells) - 1}"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the share is one that rounds to a per cent at least."""
+        return abs(self.share) >= 0.005
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -91,7 +101,7 @@ class Difference:
     def __str__(self) -> str:
         """Say it in words."""
         parts = [
-            f"{name} {band.first}-{band.first + len(band.cells) - 1}: {band.sum:+.2%}"
+            f"{name} {band.ranks}: {band.sum:+.2%}"
             for name, bands in (("lead", self.lead), ("trail", self.trail))
             for band in bands[:3]
         ]

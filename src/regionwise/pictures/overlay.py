@@ -79,10 +79,15 @@ def signed_overlay(
     """
     _check(image, values, alpha)
     kept = values if limit is None else np.clip(values, -limit, limit)
-    grey = (image @ np.array([0.299, 0.587, 0.114]))[..., None]
-    blend = (1 - alpha) * grey + alpha * colourise_signed(kept, limit=limit)
+    blend = (1 - alpha) * grey_of(image) + alpha * colourise_signed(kept, limit=limit)
     pixels: np.ndarray = np.rint(blend).astype(np.uint8)
     return pixels
+
+
+def grey_of(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 1"]:
+    """Return 0.299 R + 0.587 G + 0.114 B, not rounded."""
+    grey: np.ndarray = image @ np.array([0.299, 0.587, 0.114])
+    return grey[..., None]
 
 
 def _check(image: np.ndarray, values: np.ndarray, alpha: float) -> None:

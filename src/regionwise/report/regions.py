@@ -15,6 +15,7 @@ from regionwise.errors import InputError
 from regionwise.evidence.masking import upsample
 from regionwise.heads.regions import Band, Difference, Regions, differences_of, regions_of
 from regionwise.pictures.comparison import Lead, Side, band_colour, comparison
+from regionwise.pictures.overlay import grey_of
 from regionwise.pictures.values import Values, share_text
 
 SMALLEST = 5e-5
@@ -114,9 +115,8 @@ def _lines(difference: Difference) -> list[tuple[tuple[int, int, int], str]]:
 
 
 def _line(band: Band, word: str, difference: Difference) -> str:
-    last = band.first + len(band.cells) - 1
-    share = "" if not abs(band.share) >= 0.005 else f", {band.share:.0%} of {difference.total:+.1%}"
-    return f"regions {band.first}-{last} {word}: {band.sum:+.2%}{share}"
+    share = f", {band.share:.0%} of {difference.total:+.1%}" if band.counts else ""
+    return f"regions {band.ranks} {word}: {band.sum:+.2%}{share}"
 
 
 def _truth(
@@ -127,7 +127,7 @@ def _truth(
             f"the true region has {truth.shape} pixels, the image {image.shape[:2]}; give it at"
             " the size that the model sees"
         )
-    grey = np.rint(image @ np.array([0.299, 0.587, 0.114]))[..., None].repeat(3, axis=2)
+    grey = np.rint(grey_of(image)).repeat(3, axis=2)
     red = np.array([200, 40, 48])
     shown = np.where(truth[..., None], 0.35 * grey + 0.65 * red, 0.55 * grey + 0.45 * 255)
     rounded: UInt8[np.ndarray, "h w 3"] = np.rint(shown).astype(np.uint8)
