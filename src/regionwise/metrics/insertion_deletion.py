@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, final
 
 import torch
 from jaxtyping import Float
@@ -39,9 +40,9 @@ def area_under(curves: Float[Tensor, "n s"], levels: Float[Tensor, " s"]) -> Flo
 
 
 def removal_curves(
-    case: Case, metric: Insertion | Deletion, *, insert: bool
+    case: Case, metric: RemovalCurve
 ) -> tuple[Float[Tensor, "n s"], tuple[float, ...]]:
-    """Return the scores of the targets as pixels come (``insert``) or go, and the shares moved."""
+    """Return the scores of the targets as pixels come or go, and the shares moved."""
     maps = case.saliency if metric.resolution == "input" else case.need("maps")
     ranks = ranks_of(maps, metric.ties)
     total = ranks[0].numel()
@@ -52,9 +53,9 @@ def removal_curves(
     def make(index: int) -> Tensor:
         image, other = case.inputs[index], instead[index]
         removed = removed_under(ranks[index], counts, size)
-        return replaced(other, image, removed) if insert else replaced(image, other, removed)
+        return replaced(other, image, removed) if metric.insert else replaced(image, other, removed)
 
-    how = (insert, metric.fill, metric.ties, metric.resolution, counts)
+    how = (metric.insert, metric.fill, metric.ties, metric.resolution, counts)
     maps_key = case.saliency_key if metric.resolution == "input" else case.maps_key
     keys = [(case.inputs_key, maps_key, "curve", how, index) for index in range(len(case))]
     judge = case.need("judge")
@@ -64,20 +65,20 @@ def removal_curves(
 
 
 @dataclass(frozen=True)
-class Deletion(Metric):
-    """Deletion: the area under the score as the most salient pixels go first.
+class RemovalCurve(Metric, ABC):
+    """The area under the score as pixels go or come, the most salient first.
 
     Attributes:
         score: what is read of the judge's answer.
-        fill: what removed pixels become.
+        fill: what pixels become as they go, or are before they come.
         steps: how many equal shares of the pixels; 224 x 224 pixels in RISE's are rows of 224.
         pixels: how many pixels at a time instead; 0 leaves it to ``steps``.
-        ties: which of equal values goes first.
+        ties: which of equal values is first.
         resolution: pixels are ordered by the saliency at the size of the inputs, or cell by cell
             by the raw map.
     """
 
-    name: ClassVar[str] = "deletion"
+    insert: ClassVar[bool]
     score: Score = "probability"
     fill: Fill = "mean"
     steps: int = field(default=100, metadata={"at_least": 1})
@@ -90,42 +91,28 @@ class Deletion(Metric):
         super().__post_init__()
         check_stepping(self.name, self.steps, self.pixels)
 
+    @final
     def measure(self, case: Case) -> Values:
-        """Remove pixels, the most salient first."""
-        curves, levels = removal_curves(case, self, insert=False)
+        """Move pixels, the most salient first."""
+        curves, levels = removal_curves(case, self)
         return Values(area_under(curves, torch.tensor(levels)), {"score": curves}, levels)
 
 
 @dataclass(frozen=True)
-class Insertion(Metric):
-    """Insertion: the area under the score as the most salient pixels come first.
+class Deletion(RemovalCurve):
+    """Deletion: the most salient pixels go first; they become the mean colour."""
 
-    Attributes:
-        score: what is read of the judge's answer.
-        fill: what pixels are before they come; RISE's blur.
-        steps: how many equal shares of the pixels.
-        pixels: how many pixels at a time instead; 0 leaves it to ``steps``.
-        ties: which of equal values comes first.
-        resolution: as for :class:`Deletion`.
-    """
+    name: ClassVar[str] = "deletion"
+    insert: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Insertion(RemovalCurve):
+    """Insertion: the most salient pixels come first, into RISE's blur."""
 
     name: ClassVar[str] = "insertion"
-    score: Score = "probability"
+    insert: ClassVar[bool] = True
     fill: Fill = "blur-rise"
-    steps: int = field(default=100, metadata={"at_least": 1})
-    pixels: int = field(default=0, metadata={"at_least": 0})
-    ties: Ties = "first"
-    resolution: Resolution = "input"
-
-    def __post_init__(self) -> None:
-        """Refuse two ways of stepping at once."""
-        super().__post_init__()
-        check_stepping(self.name, self.steps, self.pixels)
-
-    def measure(self, case: Case) -> Values:
-        """Let pixels come, the most salient first."""
-        curves, levels = removal_curves(case, self, insert=True)
-        return Values(area_under(curves, torch.tensor(levels)), {"score": curves}, levels)
 
 
 def check_stepping(name: str, steps: int, pixels: int) -> None:
