@@ -9,10 +9,13 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
+from regionwise.attribution.asked import as_inputs
 from regionwise.attribution.explain import explain
 from regionwise.attribution.result import Attribution
 from regionwise.data.images import label_image, open_image
 from regionwise.errors import InputError, OutputError, SettingError, TargetError
+from regionwise.evidence.probe import Probe
+from regionwise.evidence.resolve import resolve_targets
 from regionwise.files import replacing
 from regionwise.heads.calm import Calm
 from regionwise.heads.joint import JointHead
@@ -57,7 +60,7 @@ def compare_image(request: CompareRequest) -> str:
     classifier = load_model(request.model, device=request.device)
     truth = _region(request, classifier, picture)
     method = method_for(classifier)
-    pair = _pair(request, classifier, picture, method)
+    pair = _pair(request, classifier, picture)
     found = explain(classifier, picture, method, [pair])
     made = compare_targets(found, least=request.least, band=request.band, truth=truth)
     with replacing(request.out) as path:
@@ -73,13 +76,14 @@ def method_for(classifier: Classifier) -> str:
     return "calm" if isinstance(heads[0], Calm) else "cape"
 
 
-def _pair(
-    request: CompareRequest, classifier: Classifier, picture: Image.Image, method: str
-) -> list[int]:
+def _pair(request: CompareRequest, classifier: Classifier, picture: Image.Image) -> list[int]:
     """Return both classes; those not named are the network's most probable ones."""
+    fed, _ = as_inputs(classifier, picture)
+    with Probe(classifier.module, fed, layer=classifier.layer, needs=frozenset()) as probe:
+        logits = probe.logits
 
     def classes(spec: str) -> list[int]:
-        indices = explain(classifier, picture, method, spec).targets
+        indices = resolve_targets(spec, logits, classifier.class_names).indices
         return [] if indices is None else indices[0].tolist()
 
     best = classes("top-2")
@@ -127,9 +131,8 @@ def _words(found: Attribution, made: Comparison, out: Path) -> str:
     lines.append(f"{names[0]} over {names[1]}: {made.difference.total:+.2%}")
     for word, bands in (("for", made.difference.lead), ("against", made.difference.trail)):
         for band in bands[:3]:
-            last = band.first + len(band.cells) - 1
-            share = "" if not abs(band.share) >= 0.005 else f" ({band.share:.0%} of it)"
-            lines.append(f"  regions {band.first}-{last} {word}: {band.sum:+.2%}{share}")
+            share = f" ({band.share:.0%} of it)" if band.counts else ""
+            lines.append(f"  regions {band.ranks} {word}: {band.sum:+.2%}{share}")
     if "off-the-shelf" in found.method:
         own = percent(float(found.probabilities[0, 0]))
         lines.append(

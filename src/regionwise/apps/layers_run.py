@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from regionwise.errors import LayerError
-from regionwise.evidence.state import device_of, dtype_of
 from regionwise.evidence.tracing import trace_layers
-from regionwise.models.classifier import Classifier
 from regionwise.models.grids import Grid
 from regionwise.models.layers import LayerRecord, choose_layer
 from regionwise.models.wrappers import unwrap
-from regionwise.shapes import Inputs
 from regionwise.zoo import load_model
 
 
@@ -24,7 +19,7 @@ def list_layers(model: str, *, weights: str, size: int | None) -> dict[str, Any]
         RegionwiseError: the model cannot be loaded, or does not run on such an input.
     """
     classifier = load_model(model, weights=weights)
-    noise = noise_for(classifier, size)
+    noise = classifier.noise((size, size) if size else None)
     records = trace_layers(unwrap(classifier.module), noise)
     try:
         chosen = classifier.layer or choose_layer(records)
@@ -38,16 +33,6 @@ def list_layers(model: str, *, weights: str, size: int | None) -> dict[str, Any]
         "chosen": chosen or None,
         "layers": [_record(r, r.grid, chosen) for r in records if r.grid is not None and r.name],
     }
-
-
-def noise_for(classifier: Classifier, size: int | None = None, *, count: int = 1) -> Inputs:
-    """Return seeded noise of the size that the model takes, or of ``size``, n c h w."""
-    how = classifier.preprocessing
-    rows, columns = (size, size) if size else how.size if how else (224, 224)
-    colours = len(how.mean) if how else 3
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(count, colours, rows, columns, generator=generator)
-    return noise.to(device_of(classifier.module), dtype_of(classifier.module))
 
 
 def _record(record: LayerRecord, grid: Grid, chosen: str) -> dict[str, Any]:

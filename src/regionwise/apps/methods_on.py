@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from regionwise.apps.layers_run import noise_for
 from regionwise.attribution.catalog import methods
 from regionwise.attribution.explain import explain
 from regionwise.data.birds import render, sample_scene, species
@@ -57,7 +56,7 @@ def methods_on(model: str, *, weights: str, thorough: bool = False) -> dict[str,
         RegionwiseError: the model cannot be loaded or has no layer to explain.
     """
     classifier = load_model(model, weights=weights)
-    inputs = torch.cat([noise_for(classifier), _bird(classifier)])
+    inputs = torch.cat([classifier.noise(), _bird(classifier)])
     with Probe(classifier.module, inputs, None, classifier.layer, needs=frozenset({TAIL})) as probe:
         layer, tail, channels = probe.layer, probe.tail.mode, probe.activations.shape[1]
     verdicts = [_verdict(classifier, inputs, card, thorough=thorough) for card in methods.cards()]
@@ -74,7 +73,7 @@ def _bird(classifier: Classifier) -> Inputs:
     """Return a rendered bird as the model would see it."""
     kind = species(4)[1]
     picture = Image.fromarray(render(sample_scene(kind, 0)).image)
-    like = noise_for(classifier)
+    like = classifier.noise()
     if classifier.preprocessing is not None:
         return classifier.preprocessing(picture).to(like)
     resized = picture.resize((like.shape[3], like.shape[2]))

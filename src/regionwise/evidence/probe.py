@@ -41,7 +41,7 @@ from regionwise.evidence.scoring import (
     score_channel_masks,
     score_masks,
 )
-from regionwise.evidence.state import borrowed, device_of, dtype_of
+from regionwise.evidence.state import borrowed
 from regionwise.evidence.targets import Targets, TargetSpec
 from regionwise.evidence.tracing import resolve_layer
 from regionwise.heads.finding import find_joint
@@ -49,6 +49,7 @@ from regionwise.heads.joint import Joint
 from regionwise.heads.pooled import PooledHead, find_pooled_head
 from regionwise.models.adapters import link_of
 from regionwise.models.grids import Grid, stacked, unstacked
+from regionwise.models.placement import device_of, dtype_of
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import (
     Activations,

@@ -46,7 +46,7 @@ def pooled_head_of(classifier: Classifier, backbone: Backbone) -> PooledHead:
         ModelError: it is not; the message names what stands between map and logits.
     """
     module = classifier.module
-    inputs = _seeded_inputs(classifier)
+    inputs = classifier.noise(count=2)
     training = {m: m.training for m in (*module.modules(), *backbone.modules())}
     try:
         module.eval()
@@ -77,15 +77,6 @@ def _checked_head(module: nn.Module, backbone: Backbone, inputs: Inputs) -> Pool
     if not torch.allclose(logits, expected, rtol=1e-3, atol=float(expected.abs().max()) * 1e-4):
         raise ModelError("the layer found is not the only one behind the map")
     return replace(head, weight=head.weight.clone(), bias=head.bias.clone())
-
-
-def _seeded_inputs(classifier: Classifier) -> Inputs:
-    how = classifier.preprocessing
-    rows, columns = how.size if how else (224, 224)
-    parameter = next(classifier.module.parameters())
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(2, len(how.mean) if how else 3, rows, columns, generator=generator)
-    return noise.to(parameter)
 
 
 def _between(module: nn.Module, backbone: Backbone, inputs: Inputs) -> list[str]:

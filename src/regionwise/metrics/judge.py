@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from regionwise.errors import ModelError, TargetError
 from regionwise.evidence.checks import as_logits, check_inputs, finite_logits
 from regionwise.evidence.scoring import CHUNK, chunks
-from regionwise.evidence.state import borrowed, device_of, dtype_of
+from regionwise.evidence.state import borrowed
 from regionwise.models.adapters import chances, link_of
 from regionwise.models.classifier import Classifier
+from regionwise.models.placement import device_of, dtype_of
 from regionwise.shapes import Inputs, Logits
 
 Score: TypeAlias = Literal["probability", "logit"]

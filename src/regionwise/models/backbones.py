@@ -27,7 +27,6 @@ from regionwise.models.shipped import is_network, load_shipped, shipped_names
 from regionwise.models.sources import PRETRAINED, RANDOM, Wish, open_source
 from regionwise.models.surgery import Surgery
 from regionwise.models.weights import fit_weights, tensors_of
-from regionwise.shapes import Inputs
 
 __all__ = ["Backbone", "BackboneSpec", "build_backbone"]
 
@@ -117,7 +116,7 @@ def build_backbone(
         WeightsError: weights that cannot be had or do not fit.
     """
     classifier = _source_of(spec, str(weights), size, seed)
-    sample = _noise(classifier, size)
+    sample = classifier.noise(size, count=2)
     names = frozenset(classifier.module.state_dict())
     cut = Cut(spec.layer, spec.larger, spec.surgery)
     with torch.random.fork_rng(devices=[]):
@@ -183,14 +182,6 @@ def _image_size(source: str, size: tuple[int, int]) -> dict[str, Any]:
     if config is None or not config.fixed_input_size or tuple(config.input_size[1:]) == size:
         return {}
     return {"img_size": size}
-
-
-def _noise(classifier: Classifier, size: tuple[int, int]) -> Inputs:
-    colours = len(classifier.preprocessing.mean) if classifier.preprocessing else 3
-    generator = torch.Generator().manual_seed(0)
-    parameter = next(classifier.module.parameters(), None)
-    noise = torch.randn(2, colours, *size, generator=generator)
-    return noise if parameter is None else noise.to(parameter.dtype)
 
 
 def _load(backbone: Backbone, path: Path, source: frozenset[str]) -> None:

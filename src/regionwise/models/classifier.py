@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regionwise.models.placement import device_of, dtype_of
 from regionwise.models.preprocessing import Preprocessing
+from regionwise.shapes import Inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,20 @@ class Classifier:
     def __call__(self, inputs: Tensor) -> Any:
         """Run the network; some answer with more than logits."""
         return self.module(inputs)
+
+    def noise(self, size: tuple[int, int] | None = None, *, count: int = 1) -> Inputs:
+        """Return seeded noise n c h w, to see what the network makes of an input.
+
+        Args:
+            size: rows and columns; those of the preprocessing by default, 224 x 224 without one.
+            count: how many.
+        """
+        how = self.preprocessing
+        rows, columns = size or (how.size if how else (224, 224))
+        generator = torch.Generator().manual_seed(0)
+        colours = len(how.mean) if how else 3
+        noise = torch.randn(count, colours, rows, columns, generator=generator)
+        return noise.to(device_of(self.module), dtype_of(self.module))
 
     def weights_hash(self) -> str:
         """Return a SHA-256 over names, shapes, dtypes and bytes of all weights and buffers."""
