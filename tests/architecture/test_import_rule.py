@@ -21,7 +21,17 @@ STAGES = (
     "apps",
 )
 # What every stage may use: it knows nothing of the stages.
-COMMON = {"errors", "files", "shapes", "registry", "_version", "pictures"}
+COMMON = {
+    "errors",
+    "files",
+    "lock",
+    "shapes",
+    "registry",
+    "plugins",
+    "spelling",
+    "_version",
+    "pictures",
+}
 # Part of a stage although it lies beside it.
 MEMBERS = {"heads": "models", "zoo": "models"}
 

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
+from regionwise import lock
 from regionwise.errors import OutputError
-from regionwise.training import lock
-from regionwise.training.lock import LOCK, holding
+from regionwise.lock import LOCK, holding
 
 HOLD = """
 import sys
 from pathlib import Path
-from regionwise.training.lock import holding
+from regionwise.lock import holding
 
 with holding(Path(sys.argv[1])):
     print("held", flush=True)

@@ -83,7 +83,12 @@ class Occlusion(Recipe):
 
         key = ("occlusion", window, tuple(corners), self.fill)
         logits = probe.logits_under(
-            key, lambda _, part: 1 - covers(part), len(corners), fill=self.fill, chunk=self.chunk
+            key,
+            lambda _, part: 1 - covers(part),
+            len(corners),
+            fill=self.fill,
+            chunk=self.chunk,
+            fixed=True,
         )
         whole = probe.targets.masked_scores(probe.logits.unsqueeze(1))
         drops = whole - probe.targets.masked_scores(logits)

@@ -103,7 +103,7 @@ class RISE(Recipe):
             return rise_masks(grids[part], shifts[part], probe.size).to(probe.inputs)
 
         key = ("rise", self.masks, self.cells, self.keep, self.seed)
-        logits = probe.logits_under(key, masks, self.masks, chunk=self.chunk)
+        logits = probe.logits_under(key, masks, self.masks, chunk=self.chunk, fixed=True)
         scores = probe.targets.masked_scores(logits)
         total = probe.inputs.new_zeros(*scores.shape[:2], *probe.size)
         for part in chunks(self.masks, self.chunk):

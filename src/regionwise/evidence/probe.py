@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from types import TracebackType
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,6 +31,7 @@ from regionwise.evidence.needs import (
     POOLED_HEAD,
     TAIL,
 )
+from regionwise.evidence.remembering import remember_for
 from regionwise.evidence.replay import Tail, checked_tail
 from regionwise.evidence.resolve import resolve_targets
 from regionwise.evidence.scoring import (
@@ -38,6 +39,7 @@ from regionwise.evidence.scoring import (
     Gate,
     MaskSource,
     chunks,
+    forgetful,
     score_channel_masks,
     score_masks,
 )
@@ -81,6 +83,7 @@ class Probe:
             statistics and the random state move on, as in any forward pass of yours.
 
     Attributes:
+        model: the network, without wrappers; in eval mode while the probe is open.
         inputs: n c h w; the slices of a volume lie below each other, n c (d h) w.
         slices: d of a volume, ``None`` for images.
         activations: the layer's output, n k i j; of a volume n k (d i) j.
@@ -109,41 +112,36 @@ class Probe:
         create_graph: bool = False,
     ) -> None:
         checks.check_known(needs)
-        self._model = unwrap(model)
+        self.model = unwrap(model)
         self._given = inputs
         self._spec = targets
         self._wanted_layer = layer
         self._needs = needs
-        self._class_names = class_names
+        self.class_names = class_names
         self.create_graph = create_graph
         self._stack = ExitStack()
         self._cache: dict[Hashable, Any] = {}
 
     def __enter__(self) -> Probe:  # noqa: PYI034 - beartype has no Self
         with ExitStack() as stack:
-            stack.enter_context(borrowed(self._model, as_it_is=self.create_graph))
+            stack.enter_context(borrowed(self.model, as_it_is=self.create_graph))
             fed = self._checked_inputs()
             self.slices = fed.shape[2] if fed.dim() == 5 else None
             self.inputs: Inputs = fed if self.slices is None else stacked(fed)
-            self.layer, module = resolve_layer(self._model, self._wanted_layer, fed)
+            self.layer, module = resolve_layer(self.model, self._wanted_layer, fed)
             self._forward_once(fed, module)
-            resolved = resolve_targets(self._spec, self.logits, self._class_names)
-            self.targets: Targets = replace(resolved, link=link_of(self._model))
+            resolved = resolve_targets(self._spec, self.logits, self.class_names)
+            self.targets: Targets = replace(resolved, link=link_of(self.model))
             with torch.set_grad_enabled(self._pass.logits.requires_grad):
                 self._graph_scores = self.targets.scores(self._pass.logits)
             self.scores: Scores = checks.finite_scores(self._shown(self._graph_scores))
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._cache.clear()
         del self._pass, self._graph_scores
-        self._stack.__exit__(kind, error, trace)
+        self._stack.close()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -178,9 +176,8 @@ class Probe:
         """
         checks.check_declared(POOLED_HEAD, self._needs)
         find = find_joined_head if self.create_graph else find_pooled_head
-        head: PooledHead = self._once(
-            "head", lambda: find(self._model, self.activations, self.logits)
-        )
+        found = self._once("head", lambda: find(self.model, self.activations, self.logits))
+        head: PooledHead = found
         return head
 
     @property
@@ -193,17 +190,18 @@ class Probe:
         checks.check_declared(JOINT, self._needs)
         with torch.set_grad_enabled(self.create_graph):
             joint: tuple[str, Joint] = self._once(
-                "joint", lambda: find_joint(self._model, self.activations, self.logits)
+                "joint", lambda: find_joint(self.model, self.activations, self.logits)
             )
         return joint
 
     def masked_logits(self, key: Hashable, gate: Gate, *, chunk: int = CHUNK) -> ChannelLogits:
         """Logits of the inputs under one mask per channel, n k y; computed once per ``key``."""
         checks.check_declared(MASKED_SCORES, self._needs)
+        remember = remember_for(self.model, (key, self.layer), self.inputs)
         logits: Tensor = self._once(
             ("masked", key),
             lambda: score_channel_masks(
-                self.forward, self.inputs, self.activations, gate, chunk=chunk
+                self.forward, self.inputs, self.activations, gate, chunk=chunk, remember=remember
             ),
         )
         return logits
@@ -216,12 +214,16 @@ class Probe:
         *,
         fill: Inputs | float = 0.0,
         chunk: int = CHUNK,
+        fixed: bool = False,
     ) -> ChannelLogits:
-        """Logits of the inputs under ``count`` masks each, n m y; computed once per ``key``."""
+        """Logits under ``count`` masks, n m y, once per ``key``; ``fixed``: for any picture."""
         checks.check_declared(MASKED_SCORES, self._needs)
+        remember = remember_for(self.model, key, self.inputs) if fixed else forgetful
         logits: Tensor = self._once(
             ("masks", key),
-            lambda: score_masks(self.forward, self.inputs, masks, count, fill=fill, chunk=chunk),
+            lambda: score_masks(
+                self.forward, self.inputs, masks, count, fill=fill, chunk=chunk, remember=remember
+            ),
         )
         return logits
 
@@ -229,10 +231,9 @@ class Probe:
     def tail(self) -> Tail:
         """The network behind the layer, checked to give the network's own logits."""
         checks.check_declared(TAIL, self._needs)
-        unchecked = Tail(self._model, self.inputs, self._pass.recording, self.grid)
-        tail: Tail = self._once(
-            "tail", lambda: checked_tail(unchecked, self.activations, self.logits)
-        )
+        unchecked = Tail(self.model, self.inputs, self._pass.recording, self.grid)
+        tail: Tail
+        tail = self._once("tail", partial(checked_tail, unchecked, self.activations, self.logits))
         return tail
 
     def tail_logits(self, index: int, activations: Activations, *, chunk: int = 64) -> Logits:
@@ -250,8 +251,7 @@ class Probe:
         """
         spec = self.targets.spec if targets is None else targets
         fed = inputs if self.slices is None else unstacked(inputs, self.slices)
-        create_graph = self.create_graph
-        return Probe(self._model, fed, spec, self.layer, needs=needs, create_graph=create_graph)
+        return Probe(self.model, fed, spec, self.layer, needs=needs, create_graph=self.create_graph)
 
     def baseline_logits(self, fill: float = 0.0) -> Logits:
         """Logits of an image that is ``fill`` everywhere, in the units of the inputs, n y."""
@@ -265,22 +265,20 @@ class Probe:
     def forward(self, inputs: Inputs) -> Logits:
         """Run the model as it is, without a graph."""
         with torch.no_grad():
-            return checks.as_logits(self._model(inputs), len(inputs)).detach()
+            return checks.as_logits(self.model(inputs), len(inputs)).detach()
 
     def _forward_once(self, fed: Fed, module: nn.Module) -> None:
         where, create_graph = (self.layer, module), self.create_graph
-        once = run_once(self._model, fed, where, self._needs, create_graph=create_graph)
-        self._pass = once
+        self._pass = once = run_once(self.model, fed, where, self._needs, create_graph=create_graph)
         self.grid: Grid = once.grid
         self.activations: Activations = self._shown(once.leaf)
-        self.logits: Logits = checks.finite_logits(self._shown(once.logits), self._model)
-        checks.check_classes(self.logits, link_of(self._model))
+        self.logits: Logits = checks.finite_logits(self._shown(once.logits), self.model)
+        checks.check_classes(self.logits, link_of(self.model))
 
     def _backward(self) -> tuple[Tensor, ...]:
         """Differentiate every target's score once: by the layer, and by the inputs if asked."""
-        wants_inputs = INPUT_GRADIENTS in self._needs
+        wants_inputs, create_graph = INPUT_GRADIENTS in self._needs, self.create_graph
         sources = (self._pass.leaf, self._pass.fed) if wants_inputs else (self._pass.leaf,)
-        create_graph = self.create_graph
         return derivatives(self._graph_scores, sources, self.layer, create_graph=create_graph)
 
     def _shown(self, tensor: Tensor) -> Tensor:
@@ -294,7 +292,7 @@ class Probe:
 
     def _checked_inputs(self) -> Fed:
         checked = checks.check_inputs(self._given, keep_graph=self.create_graph)
-        checks.check_volumes(self._model, checked, self._needs)
+        checks.check_volumes(self.model, checked, self._needs)
         if self.create_graph:
-            check_graph(self._model, checked, self._needs)
-        return checked.to(device_of(self._model), dtype_of(self._model))
+            check_graph(self.model, checked, self._needs)
+        return checked.to(device_of(self.model), dtype_of(self.model))

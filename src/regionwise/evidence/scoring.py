@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -18,6 +19,9 @@ Gate: TypeAlias = Callable[[Tensor], Tensor]
 MaskSource: TypeAlias = Callable[[int, slice], Tensor]
 """Gives the masks of a slice for one image, m h w."""
 
+Remember: TypeAlias = Callable[[int, Callable[[], Tensor]], Tensor]
+"""Gives the logits of a picture, m y, by its place: those it knows, or what it computes."""
+
 CHUNK = 16
 """Masked images per forward pass, unless asked otherwise."""
 
@@ -28,7 +32,12 @@ def chunks(count: int, chunk: int) -> Iterator[slice]:
         yield slice(start, min(start + chunk, count))
 
 
-def score_masks(
+def forgetful(_: int, compute: Callable[[], Tensor]) -> Tensor:
+    """Compute whatever is asked, and remember nothing."""
+    return compute()
+
+
+def score_masks(  # noqa: PLR0913 - one parameter for each choice
     forward: Callable[[Tensor], Tensor],
     inputs: Inputs,
     masks: MaskSource,
@@ -36,22 +45,24 @@ def score_masks(
     *,
     fill: Float[Tensor, "n c h w"] | float = 0.0,
     chunk: int = CHUNK,
+    remember: Remember = forgetful,
 ) -> Float[Tensor, "n m y"]:
     """Return the logits of each image under each of ``count`` masks, n m y.
 
     The masks of a chunk are made when they are needed and forgotten after it: memory grows with
     ``chunk``, not with the number of masks. ``fill`` replaces what is removed.
     """
-    rows = []
-    for index in range(len(inputs)):
+
+    def row(index: int) -> Tensor:
         image = inputs[index : index + 1]
         instead = fill[index : index + 1, None] if isinstance(fill, Tensor) else fill
         logits = [
             forward(apply_mask(image, masks(index, part)[None], instead)[0])
             for part in chunks(count, chunk)
         ]
-        rows.append(torch.cat(logits))
-    return torch.stack(rows)
+        return torch.cat(logits)
+
+    return torch.stack([remember(index, partial(row, index)) for index in range(len(inputs))])
 
 
 def score_channel_masks(
@@ -61,10 +72,12 @@ def score_channel_masks(
     gate: Gate,
     *,
     chunk: int = CHUNK,
+    remember: Remember = forgetful,
 ) -> Float[Tensor, "n k y"]:
     """Return the logits of each image under the mask that ``gate`` makes of each channel, n k y."""
 
     def masks(index: int, part: slice) -> Tensor:
         return gate(activations[index : index + 1, part])[0]
 
-    return score_masks(forward, inputs, masks, activations.shape[1], chunk=chunk)
+    count = activations.shape[1]
+    return score_masks(forward, inputs, masks, count, chunk=chunk, remember=remember)

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from regionwise.errors import OutputError, SettingError
 from regionwise.files import write_json
+from regionwise.lock import LOCK
 from regionwise.models.runs import KIND
 from regionwise.models.weights import read_state
 from regionwise.training.checkpoints import LAST, WEIGHTS
-from regionwise.training.lock import LOCK
 
 CONFIG: Final = "config.json"
 CARD: Final = "card.json"

@@ -14,6 +14,7 @@ import torch
 from regionwise._version import __version__
 from regionwise.errors import ModelError
 from regionwise.files import write_json
+from regionwise.lock import holding
 from regionwise.models.weights import load_weights
 from regionwise.training.batches import EpochBatches, Features, check_readable
 from regionwise.training.callbacks import Recorder, Teller, recorded
@@ -22,7 +23,6 @@ from regionwise.training.curves import CURVES, write_curves
 from regionwise.training.data import Feeding, RegionData
 from regionwise.training.evaluation import evaluate, features_of
 from regionwise.training.folder import CARD, enter_folder, finished
-from regionwise.training.lock import holding
 from regionwise.training.memory import enough_memory
 from regionwise.training.module import RegionTraining
 from regionwise.training.plan import Plan, make_plan
