@@ -1,5 +1,6 @@
 """Cue localisation: pairs of classes, masks of parts, maps of the difference, pooling by pair."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -198,13 +199,31 @@ def test_counts_that_are_never_reset():
 
 
 def test_the_mean_by_the_number_of_parts():
-    parts = {
-        (0, 1): frozenset({"head"}),
-        (0, 2): frozenset({"wing"}),
-        (1, 2): frozenset({"a", "b"}),
-    }
-    found = mean_by_parts({(0, 1): 0.2, (0, 2): 0.4, (1, 2): 0.9}, parts)
-    assert found == {1: pytest.approx(0.3), 2: 0.9, 0: 0.5}
+    precisions = {(1, 2): 0.9, (0, 1): 0.2, (0, 2): 0.4}
+    found = mean_by_parts(precisions, {(0, 1): 1, (0, 2): 1, (1, 2): 2})
+    assert found == {1: pytest.approx(0.3), 2: 0.9}
+    assert list(found) == [1, 2]
+    assert mean_by_parts({(0, 1): math.nan, (0, 2): 0.4}, {(0, 1): 1, (0, 2): 1}) == {1: 0.4}
+
+
+def test_columns_by_the_number_of_parts_come_out_of_the_metric():
+    """Pairs weigh alike, however many images they have; the mean over all pairs stays."""
+    metric = metrics.parse("cue-localisation:order=difference-first")
+    found = []
+    for seed, (pair, parts, n) in enumerate(zip(PAIRS, (1, 3, 3), (2, 4, 1), strict=True)):
+        case = cue_case(pair, seed, n=n)
+        truth = replace(case.truth, differing=torch.full((n,), parts))
+        found.append(metric(replace(case, truth=truth)))
+    one, *three = (metric.reduce([values])["value"] for values in found)
+    answer = metric.reduce(found)
+    assert answer["1 part"] == pytest.approx(one)
+    assert answer["3 parts"] == pytest.approx(sum(three) / 2)
+    assert (answer["pairs, 1 part"], answer["pairs, 3 parts"]) == (1, 2)
+    assert answer["value"] == pytest.approx((one + sum(three)) / 3)
+    assert "2 parts" not in answer
+    shown = set(metrics.card("cue-localisation").columns)
+    assert {"1 part", "3 parts"} <= shown
+    assert not shown & set(metric.reduce([metric(cue_case((0, 1), 0))])), "nothing is known there"
 
 
 def test_a_planted_difference_comes_first():

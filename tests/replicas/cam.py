@@ -21,3 +21,14 @@ def cam(activations, class_weights, class_bias=None):
                         total += float(class_bias[n, t])
                     maps[n, t, i, j] = total
     return maps
+
+
+def superset(class_maps, classes):
+    """CAM + Y of one image (Kim et al. 2021, Table 3): the min-maxed maps of a set, added up."""
+    total = np.zeros(class_maps.shape[1:])
+    for c in classes:
+        low, high = class_maps[c].min(), class_maps[c].max()
+        for i in range(total.shape[0]):
+            for j in range(total.shape[1]):
+                total[i, j] += (class_maps[c, i, j] - low) / (high - low)
+    return total

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from regionwise.attribution.joint_maps import Quantity, check_question, own_joint, quantity_maps
+from regionwise.attribution.class_sets import ALL, checked_classes
+from regionwise.attribution.joint_maps import Quantity, answered, check_question, own_joint
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.evidence.probe import Probe
 
@@ -17,17 +18,19 @@ class CALM(Recipe):
     Attributes:
         quantity: which question is asked of the joint p(y, z | x).
         against: the other class of ``counterfactual``; -1 for the most probable other one.
-        classes: the set of ``subset``, indices joined by +; empty for all.
+        classes: the set of ``subset``: all, self, family, indices joined by +, or a file; see
+            :mod:`regionwise.attribution.class_sets`.
     """
 
     name: ClassVar[str] = "calm"
     quantity: Quantity = "attribution"
     against: int = field(default=-1, metadata={"at_least": -1})
-    classes: str = ""
+    classes: str = ALL
 
     def __post_init__(self) -> None:
-        """Refuse settings that do not belong to the question."""
+        """Refuse settings that do not belong to the question; name a file of sets with its hash."""
         super().__post_init__()
+        object.__setattr__(self, "classes", checked_classes(self.name, self.classes))
         check_question(self.name, self.quantity, self.against, self.classes)
 
     @property
@@ -38,7 +41,4 @@ class CALM(Recipe):
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for the joint, and the joint for the maps."""
         joint = own_joint(probe, "calm", self.name)
-        maps, decided = quantity_maps(
-            joint, probe.targets, self.quantity, against=self.against, classes=self.classes
-        )
-        return RawMaps(maps, {"probabilities": joint.probabilities, **decided})
+        return answered(joint, probe, self.quantity, against=self.against, classes=self.classes)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
+from regionwise.attribution.class_sets import ALL, checked_classes
 from regionwise.attribution.joint_maps import (
     Quantity,
+    answered,
     check_question,
     own_joint,
     per_class,
-    quantity_maps,
 )
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import ModelError
@@ -59,18 +60,20 @@ class CAPE(Recipe):
             read the vanilla head of a pooling + linear network, untrained.
         quantity: which question is asked of the joint.
         against: the other class of ``counterfactual``; -1 for the most probable other one.
-        classes: the set of ``subset``, indices joined by +.
+        classes: the set of ``subset``: all, self, family, indices joined by +, or a file; see
+            :mod:`regionwise.attribution.class_sets`.
     """
 
     name: ClassVar[str] = "cape"
     head: Head = "own"
     quantity: Quantity = "attribution"
     against: int = field(default=-1, metadata={"at_least": -1})
-    classes: str = ""
+    classes: str = ALL
 
     def __post_init__(self) -> None:
-        """Refuse settings that do not belong to the question."""
+        """Refuse settings that do not belong to the question; name a file of sets with its hash."""
         super().__post_init__()
+        object.__setattr__(self, "classes", checked_classes(self.name, self.classes))
         check_question(self.name, self.quantity, self.against, self.classes)
 
     @property
@@ -86,10 +89,7 @@ class CAPE(Recipe):
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for the joint, and the joint for the maps."""
         joint = joint_of(probe, self.head, self.name)
-        maps, decided = quantity_maps(
-            joint, probe.targets, self.quantity, against=self.against, classes=self.classes
-        )
-        return RawMaps(maps, {"probabilities": joint.probabilities, **decided})
+        return answered(joint, probe, self.quantity, against=self.against, classes=self.classes)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ CARDS: Final = (
         signed="quantity=counterfactual",
         choice="Needs a network with a CALM head. quantity=attribution, saliency p(z|x),"
         " conditional p(c|x,z) as printed, posterior p(z|x,c) (what the code draws as conditional),"
-        " subset, counterfactual p(c,z|x) - p(c',z|x).",
+        " subset (classes=all, self, family, 3+5+9 or a file: CALM + Y), counterfactual p(c,z|x) -"
+        " p(c',z|x).",
     ),
 )

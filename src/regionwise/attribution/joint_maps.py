@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import torch
 
+from regionwise.attribution.class_sets import ALL, is_fixed, set_of_target
+from regionwise.attribution.recipe import RawMaps
 from regionwise.errors import ModelError, SettingError, TargetError
 from regionwise.evidence.probe import Probe
 from regionwise.evidence.targets import Targets
@@ -29,11 +31,10 @@ def check_question(method: str, quantity: str, against: int, classes: str) -> No
         raise SettingError(
             f"setting 'against' of {method!r} belongs to quantity=counterfactual, not {quantity}"
         )
-    if classes and quantity != "subset":
+    if classes != ALL and quantity != "subset":
         raise SettingError(
             f"setting 'classes' of {method!r} belongs to quantity=subset, not {quantity}"
         )
-    _classes_of(classes, 0)
 
 
 def own_joint(probe: Probe, kind: str, method: str) -> Joint:
@@ -69,31 +70,65 @@ def per_class(targets: Targets, ask: Callable[[TargetIndices], Maps], device: to
     return ask(targets.indices.to(device))
 
 
+def answered(
+    joint: Joint, probe: Probe, quantity: Quantity, *, against: int, classes: str
+) -> RawMaps:
+    """Return the maps of any quantity, and what was decided on the way."""
+    details = {"probabilities": joint.probabilities}
+    if quantity == "subset":
+        return RawMaps(subset_maps(joint, probe.targets, classes, probe.class_names), details)
+    maps, decided = quantity_maps(joint, probe.targets, quantity, against=against)
+    return RawMaps(maps, {**details, **decided})
+
+
 def quantity_maps(
-    joint: Joint, targets: Targets, quantity: Quantity, *, against: int = -1, classes: str = ""
+    joint: Joint, targets: Targets, quantity: Quantity, *, against: int = -1
 ) -> tuple[Maps, dict[str, object]]:
-    """Return the maps of a quantity, n t i j, and what was decided on the way.
+    """Return the maps of a quantity other than the subset, n t i j, and what was decided.
 
     Args:
         joint: p(y, z | x).
         targets: classes asked.
         quantity: see :class:`regionwise.heads.joint.Joint`.
         against: the other class of the counterfactual; -1 for the most probable other one.
-        classes: the set of the subset, such as ``3+5+9``; empty for all.
     """
     device = joint.log_prior.device
     if quantity == "counterfactual":
         return _counterfactual(joint, targets, against)
-    if quantity in {"saliency", "subset"}:
-        chosen = _classes_of(classes, joint.log_conditional.shape[1])
-        maps = joint.saliency if quantity == "saliency" else joint.subset(chosen)
-        return maps[:, None].expand(-1, targets.count, -1, -1), {}
+    if quantity == "saliency":
+        return joint.saliency[:, None].expand(-1, targets.count, -1, -1), {}
     asks = {
         "attribution": joint.attribution,
         "conditional": joint.conditional,
         "posterior": joint.posterior,
     }
     return per_class(targets, asks[quantity], device), {}
+
+
+def subset_maps(joint: Joint, targets: Targets, classes: str, names: Sequence[str] | None) -> Maps:
+    """Return what each cell contributes to the set of each target's class, n t i j.
+
+    Args:
+        joint: p(y, z | x).
+        targets: classes asked.
+        classes: which sets; see :mod:`regionwise.attribution.class_sets`.
+        names: of the classes, where they are known.
+
+    Reference: Kim et al. 2021, Sec. 4.1.3.
+    """
+    set_of = set_of_target(classes, joint.log_conditional.shape[1], names)
+    if is_fixed(classes):
+        return joint.subset(set_of(0))[:, None].expand(-1, targets.count, -1, -1)
+    one_image = [
+        Joint(joint.log_conditional[n : n + 1], joint.log_prior[n : n + 1])
+        for n in range(len(joint.log_prior))
+    ]
+
+    def ask(indices: TargetIndices) -> Maps:
+        rows = zip(one_image, indices.tolist(), strict=True)
+        return torch.stack([torch.cat([one.subset(set_of(c)) for c in row]) for one, row in rows])
+
+    return per_class(targets, ask, joint.log_prior.device)
 
 
 def _counterfactual(joint: Joint, targets: Targets, against: int) -> tuple[Maps, dict[str, object]]:
@@ -112,12 +147,3 @@ def _counterfactual(joint: Joint, targets: Targets, against: int) -> tuple[Maps,
         best = joint.log_probabilities.topk(2, dim=1).indices
         other = torch.where(best[:, :1] == mine, best[:, 1:], best[:, :1])
     return joint.counterfactual(mine, other), {"against": other}
-
-
-def _classes_of(text: str, count: int) -> list[int]:
-    try:
-        return [int(part) for part in text.split("+")] if text else list(range(count))
-    except ValueError:
-        raise SettingError(
-            f"classes are indices joined by +, such as 3+5+9, not {text!r}"
-        ) from None

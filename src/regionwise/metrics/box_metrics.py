@@ -12,9 +12,11 @@ from torch import Tensor
 
 from regionwise.errors import InputError
 from regionwise.metrics.case import Case
+from regionwise.metrics.components import Component
 from regionwise.metrics.max_box_acc import (
     Which,
     component_overlaps,
+    components_at,
     contour_overlaps,
     even_thresholds,
     max_box_accuracy,
@@ -28,17 +30,27 @@ def box_curves(
     case: Case, thresholds: NDArray[np.float64], variant: BoxVariant, which: Which
 ) -> Values:
     """Return the best overlap of each image at every threshold; NaN in images without a box."""
-    overlaps = contour_overlaps if variant == "wsolevaluation" else component_overlaps
     curves = []
-    for saliency, boxes in zip(case.saliency, case.need("boxes"), strict=True):
+    for index, boxes in enumerate(case.need("boxes")):
+        truth = boxes.cpu().numpy()
         if not len(boxes):
             curves.append(np.full(len(thresholds), np.nan))
-            continue
-        truth = boxes.cpu().numpy()
-        truth = np.trunc(truth) if variant == "wsolevaluation" else truth
-        curves.append(overlaps(saliency.cpu().numpy(), truth, thresholds, which))
+        elif variant == "wsolevaluation":
+            saliency = case.saliency[index].cpu().numpy()
+            curves.append(contour_overlaps(saliency, np.trunc(truth), thresholds, which))
+        else:
+            known = _components(case, index, tuple(thresholds.tolist()))
+            saliency = case.saliency[index].cpu().numpy()
+            curves.append(component_overlaps(saliency, truth, thresholds, which, known))
     found = torch.from_numpy(np.stack(curves))
     return Values(curves={"overlap": found}, levels=tuple(thresholds.tolist()))
+
+
+def _components(case: Case, index: int, thresholds: tuple[float, ...]) -> list[Component]:
+    """Return an image's components, found once for all metrics of these thresholds."""
+    saliency = case.saliency[index].cpu().numpy()
+    key = ("components", index, thresholds)
+    return case.once(key, lambda: components_at(saliency, thresholds))
 
 
 def overlaps_of(values: Values) -> NDArray[np.float64]:

@@ -26,6 +26,9 @@ class MetricCard(AnyCard):
             (metric, values) -> numbers by name, the main one named ``value``.
         across: ``"package.module:function"`` that compares methods on the same images, where the
             metric is finished only then; empty if it is finished without.
+        about_map: whether it says something of the map; what does not, such as accuracy, counts for
+            no ranking of methods, and for no comparison with controls.
+        columns: further numbers of the reducer that a table shows beside the main one.
     """
 
     direction: Direction
@@ -33,3 +36,5 @@ class MetricCard(AnyCard):
     needs: frozenset[str] = field(default_factory=frozenset)
     reducer: str = f"{_REDUCERS}:mean"
     across: str = ""
+    about_map: bool = True
+    columns: tuple[str, ...] = ()

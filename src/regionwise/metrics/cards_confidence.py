@@ -139,4 +139,30 @@ CARDS: Final = (
         choice="Undefined (NaN) where both masks are empty; the share of those is reported. Lower"
         " is better as CAPE says, but disjoint maps need not be good ones.",
     ),
+    MetricCard(
+        name="accuracy",
+        title="Accuracy",
+        reference="descriptive",
+        recipe=f"{_HERE}.prediction:Accuracy",
+        formula="share of images with argmax_c f_c(x) = label",
+        summary="How often the judge is right about the images as they are; no map is asked.",
+        direction="higher",
+        needs=frozenset({"judge", "labels"}),
+        about_map=False,
+        choice="Better for a network, but it says nothing of a map: it counts for no ranking of"
+        " methods.",
+    ),
+    MetricCard(
+        name="confidence",
+        title="Confidence",
+        reference="descriptive",
+        recipe=f"{_HERE}.prediction:Confidence",
+        formula="f_c(x), c the explained class",
+        summary="Which probability the judge gives the explained class; no map is asked.",
+        direction="none",
+        needs=_JUDGE,
+        about_map=False,
+        choice="Drops are shares of it: networks of different confidence are compared by a judge"
+        " at matched confidence, or by a common one.",
+    ),
 )

@@ -82,6 +82,7 @@ CARDS: Final[tuple[MetricCard, ...]] = (
         needs=frozenset({"maps", "second_maps", "second_targets", "regions"}),
         direction="higher",
         reducer=f"{_HERE}.pixel_metrics:mean_over_pairs",
+        columns=("1 part", "2 parts", "3 parts"),
         choice="Each pair starts anew, all pixels count, and maps are normalised before they are"
         " subtracted (paper). The authors' code subtracts raw maps (order=difference-first), has"
         " histograms (bins=even or log) and never resets them (kept as `cumulative`).",

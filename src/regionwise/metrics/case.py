@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from regionwise.errors import InputError
+from regionwise.evidence.digest import digest
 from regionwise.metrics.judge import Judge, Score
 from regionwise.shapes import Inputs, Logits
 
@@ -21,6 +21,8 @@ Again: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 OnModel: TypeAlias = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """Explains inputs n c h w for targets n of another network with the same method: maps n i j."""
+
+T = TypeVar("T")
 
 Edited: TypeAlias = Callable[[], Tensor]
 """Gives the inputs with each part changed in turn, n p c h w."""
@@ -56,6 +58,7 @@ class Truth:
         edited: gives the inputs n p c h w in which each part is changed in turn; ``edit`` names
             how, for what is named alike is judged once.
         segments: a number per pixel, an index of ``segment_names``.
+        differing: in how many united parts the two classes differ where two are explained, n.
     """
 
     regions: Bool[Tensor, "n h w"] | None = None
@@ -67,6 +70,7 @@ class Truth:
     edit: str = "removed"
     segments: Int[Tensor, "n h w"] | None = None
     segment_names: tuple[str, ...] = ()
+    differing: Int[Tensor, " n"] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -104,6 +108,7 @@ class Case:
     on_model: OnModel | None = None
     flags: tuple[tuple[str, ...], ...] | None = None
     _explained: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
+    _worked_out: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a saliency that does not fit the inputs, or lies outside [0, 1]."""
@@ -161,6 +166,13 @@ class Case:
         """A name of the raw maps, by their values."""
         return digest(self.need("maps"))
 
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what ``compute`` gives; metrics that name it alike share it."""
+        if key not in self._worked_out:
+            self._worked_out[key] = compute()
+        found: T = self._worked_out[key]
+        return found
+
     def logits(self) -> Logits:
         """Return the judge's logits of the images as they are, n y."""
         judge: Judge = self.need("judge")
@@ -194,15 +206,6 @@ class Case:
             found = again(make(), self.targets if classes is None else classes)
             self._explained[key] = found.to(self.saliency.device)
         return self._explained[key]
-
-
-def digest(tensor: Tensor) -> str:
-    """Return a hash of a tensor's shape, type and values."""
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    name = f"{tuple(tensor.shape)} {tensor.dtype}".encode()
-    return hashlib.blake2b(
-        flat.view(torch.uint8).numpy().data, digest_size=16, key=name
-    ).hexdigest()
 
 
 _TRUTH: Final = frozenset({"regions", "boxes", "parts", "edited", "segments"})

@@ -11,7 +11,7 @@ from regionwise.metrics.cards_removal import CARDS as REMOVAL_CARDS
 from regionwise.metrics.cards_trust import CARDS as TRUST_CARDS
 from regionwise.registry import Registry
 
-metrics: Final[Registry[MetricCard]] = Registry("metric")
+metrics: Final[Registry[MetricCard]] = Registry("metric", "regionwise.metrics")
 """All metrics that can be named, in the order in which they are listed."""
 
 for card in (*CONFIDENCE_CARDS, *REMOVAL_CARDS, *LOCALISATION_CARDS, *TRUST_CARDS):

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Boxes = NDArray[np.int64]
+
+Component: TypeAlias = tuple[float, Boxes, NDArray[np.int64]]
+"""Those above one threshold: the threshold, half-open boxes x0 y0 x1 y1 (m, 4), pixels (m)."""
 
 
 @dataclass
@@ -58,11 +62,10 @@ class _Forest:
 
 def components_above(
     saliency: NDArray[np.floating], thresholds: Sequence[float] | NDArray[np.float64]
-) -> Iterator[tuple[float, Boxes, NDArray[np.int64]]]:
+) -> Iterator[Component]:
     """Yield, from the highest threshold down, the components of the pixels above it.
 
-    Each is the threshold, half-open boxes x0 y0 x1 y1 (m, 4), and pixel counts (m). Above is
-    strict: s > threshold. Pixels touch at sides and corners.
+    Above is strict: s > threshold. Pixels touch at sides and corners.
     """
     rows, columns = saliency.shape
     flat = saliency.reshape(-1)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from regionwise.errors import ModelError, TargetError
+from regionwise.errors import ModelError, SettingError, TargetError
 from regionwise.evidence.checks import as_logits, check_inputs, finite_logits
 from regionwise.evidence.scoring import CHUNK, chunks
 from regionwise.evidence.state import borrowed
@@ -34,14 +34,33 @@ class Judge:
 
     Attributes:
         classifier: the network and its preprocessing.
+        temperature: what its logits are divided by; see :meth:`tempered`.
         passes: how many images were run through the network so far.
     """
 
     def __init__(self, model: nn.Module | Classifier, *, chunk: int = CHUNK) -> None:
         self.classifier = model if isinstance(model, Classifier) else Classifier(model)
+        self.temperature = 1.0
         self.passes = 0
         self._chunk = chunk
         self._known: OrderedDict[Hashable, Tensor] = OrderedDict()
+
+    def tempered(self, temperature: float) -> Judge:
+        """Return a judge whose logits are this one's, divided by a temperature above 0.
+
+        Both remember the same answers of the network, which is asked once for them.
+
+        Raises:
+            ModelError: the network gives no probabilities by a softmax.
+            SettingError: the temperature is not above 0.
+        """
+        if link_of(self.classifier.module) != "softmax":
+            raise ModelError("the judge gives no probabilities by a softmax, so it has no temper")
+        if not temperature > 0:
+            raise SettingError(f"a temperature is above 0, not {temperature}")
+        found = Judge(self.classifier, chunk=self._chunk)
+        found.temperature, found._known = self.temperature * temperature, self._known
+        return found
 
     def logits(self, inputs: Inputs) -> Logits:
         """Return the logits n y of any inputs, run in chunks and without a graph.
@@ -50,6 +69,9 @@ class Judge:
             InputError: the inputs are no finite images.
             ModelError: the network does not answer with finite logits.
         """
+        return self._divided(self._run(inputs))
+
+    def _run(self, inputs: Inputs) -> Logits:
         model = self.classifier.module
         fed = check_inputs(inputs).to(device_of(model), dtype_of(model))
         with borrowed(model), torch.no_grad():
@@ -65,11 +87,11 @@ class Judge:
         """
         if key in self._known:
             self._known.move_to_end(key)
-            return self._known[key]
-        self._known[key] = logits = self.logits(make())
+            return self._divided(self._known[key])
+        self._known[key] = logits = self._run(make())
         while len(self._known) > 1 and self._remembered() > REMEMBERED:
             self._known.popitem(last=False)
-        return logits
+        return self._divided(logits)
 
     def forget(self) -> None:
         """Drop all remembered logits."""
@@ -97,6 +119,9 @@ class Judge:
         if score == "probability":
             values = chances(values, link, dim=-1)
         return values.gather(-1, classes.to(values.device).unsqueeze(-1)).squeeze(-1)
+
+    def _divided(self, logits: Logits) -> Logits:
+        return logits if self.temperature == 1 else logits / self.temperature
 
     def _parts(self, fed: Tensor) -> list[slice]:
         return list(chunks(len(fed), self._chunk))

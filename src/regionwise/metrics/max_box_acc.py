@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from regionwise.errors import InputError
 from regionwise.metrics.boxes import box_iou
-from regionwise.metrics.components import components_above
+from regionwise.metrics.components import Component, components_above
 from regionwise.metrics.contours import contours_of
 
 Which = Literal["largest", "any"]
@@ -35,13 +35,15 @@ def component_overlaps(
     truth: NDArray[np.number],
     thresholds: Sequence[float] | Curve,
     which: Which = "any",
+    components: Sequence[Component] | None = None,
 ) -> Curve:
     """Return the best overlap of a component's box with a true box, at every threshold.
 
     A component is what hangs together, corners included, of the pixels with s > threshold of a map
     (h w) in [0, 1]; ``largest`` takes the one of most pixels (the first by rows of several),
     ``any`` the best of all. ``truth`` is (g, 4), half-open x0 y0 x1 y1. Without a pixel above the
-    threshold the overlap is 0.
+    threshold the overlap is 0. ``components``, if they are known, are those of
+    :func:`components_at`.
 
     Choice: connected components and half-open boxes. The published code takes the borders of
     OpenCV, holes among them, and boxes that are one pixel too large: :func:`contour_overlaps`. On
@@ -50,11 +52,19 @@ def component_overlaps(
     """
     levels = np.asarray(thresholds, dtype=np.float64)
     found = np.zeros(len(levels))
-    for threshold, boxes, counts in components_above(_checked(saliency), np.unique(levels)):
+    known = components_at(saliency, thresholds) if components is None else components
+    for threshold, boxes, counts in known:
         if len(boxes):
             chosen = boxes[[int(counts.argmax())]] if which == "largest" else boxes
             found[levels == threshold] = box_iou(chosen, truth).max()
     return found
+
+
+def components_at(
+    saliency: NDArray[np.floating], thresholds: Sequence[float] | Curve
+) -> list[Component]:
+    """Return threshold, boxes and pixel counts of the components above each threshold."""
+    return list(components_above(_checked(saliency), np.unique(np.asarray(thresholds, np.float64))))
 
 
 def contour_overlaps(

@@ -31,6 +31,10 @@ COUNTS = "counts"
 """Pixels that were counted by score already, n 3 v: scores, and how many in and outside."""
 
 
+DIFFERING = "differing"
+"""In how many parts the two classes of an image differ, n."""
+
+
 def labels_of(
     regions: Bool[Tensor, "n h w"], ignore: Bool[Tensor, "n h w"] | None
 ) -> UInt8[Tensor, "n h w"]:
@@ -81,7 +85,8 @@ def mean_over_pairs(metric: Metric, values: Values) -> dict[str, float]:
 
     ``per_image`` averages the images' own APs within a pair first; ``cumulative`` is what CALM's
     published script prints, whose counts are never reset between pairs, taken in the order in
-    which they come.
+    which they come. ``1 part``, ``2 parts``, ... are over the pairs that differ in so many parts,
+    where that is known, and ``pairs, 1 part`` how many these are.
     """
     pairs = by_pair(values)
     counts = {pair: counts_of(v) for pair, v in pairs.items()}
@@ -97,21 +102,21 @@ def mean_over_pairs(metric: Metric, values: Values) -> dict[str, float]:
         "chance": _mean(chance),
         "pairs": float(len(own)),
         "undefined": float(np.isnan(list(own.values())).mean()),
+        **_by_parts(own, pairs),
     }
 
 
 def mean_by_parts(
-    precisions: Mapping[Pair, float], differing: Mapping[Pair, frozenset[str]]
+    precisions: Mapping[Pair, float], differing: Mapping[Pair, int]
 ) -> dict[int, float]:
-    """Return mPxAP by the number of parts in which two classes differ; 0 stands for all pairs.
+    """Return mPxAP by the number of parts in which two classes differ, in rising order.
 
     Reference: Kim et al. 2021, CALM, Table 1; its column "mean" is over all pairs.
     """
     groups: dict[int, list[float]] = {}
     for pair, value in precisions.items():
-        groups.setdefault(len(differing[pair]), []).append(value)
-    found = {count: _mean(values) for count, values in sorted(groups.items())}
-    return {**found, 0: _mean(list(precisions.values()))}
+        groups.setdefault(differing[pair], []).append(value)
+    return {count: _mean(values) for count, values in sorted(groups.items())}
 
 
 def cumulative_precisions(counts: Sequence[PixelCounts], bins: Bins = "exact") -> list[float]:
@@ -191,7 +196,23 @@ class CueLocalisation(Metric):
         ignore = None if case.truth is None else case.truth.ignore
         found = pixel_values(scores, labels_of(case.need("regions"), ignore), self.bins)
         pair = torch.stack((case.targets, case.need("second_targets")), dim=1).sort(dim=1).values
-        return Values(found.values, extras={**found.extras, "pair": pair})
+        extras = {**found.extras, "pair": pair}
+        if case.truth is not None and case.truth.differing is not None:
+            extras[DIFFERING] = case.truth.differing
+        return Values(found.values, extras=extras)
+
+
+def _by_parts(own: Mapping[Pair, float], pairs: Mapping[Pair, Values]) -> dict[str, float]:
+    known = {pair: v.extras[DIFFERING] for pair, v in pairs.items() if DIFFERING in v.extras}
+    if not known:
+        return {}
+    differing = {pair: int(column[0]) for pair, column in known.items()}
+    found: dict[str, float] = {}
+    for count, value in mean_by_parts(own, differing).items():
+        name = f"{count} part{'s' * (count != 1)}"
+        found[name] = value
+        found[f"pairs, {name}"] = float(list(differing.values()).count(count))
+    return found
 
 
 def _counts(scores: Tensor, labels: Tensor) -> PixelCounts:
