@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from regionwise._version import __version__
+from regionwise.apps.audit_command import audit
 from regionwise.apps.benchmark_command import benchmark
 from regionwise.apps.compare_command import compare
 from regionwise.apps.data_command import data
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(explain)
 app.command()(compare)
+app.command()(audit)
 app.command()(layers)
 app.command()(methods)
 app.command()(train)

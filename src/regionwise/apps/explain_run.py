@@ -20,9 +20,9 @@ from regionwise.apps.collect import (
 )
 from regionwise.apps.progress import OpenProgress, Progress
 from regionwise.apps.request import ExplainRequest
-from regionwise.attribution.asked import as_recipes
-from regionwise.attribution.catalog import methods
+from regionwise.attribution.asked import as_recipe, as_recipes
 from regionwise.attribution.explain import explain_all
+from regionwise.attribution.foreign_names import apart
 from regionwise.attribution.recipe import Recipe
 from regionwise.data.images import open_image
 from regionwise.errors import ImageError, ModelError, RegionwiseError
@@ -79,7 +79,7 @@ def explain_images(request: ExplainRequest, open_progress: OpenProgress) -> Outc
     found, missing = collect_images(request.images, request.out)
     if not found:
         raise _nothing_explained(missing)
-    recipes = as_recipes([_with_seed(method, request.seed) for method in request.methods])
+    recipes = as_recipes([with_seed(method, request.seed) for method in request.methods])
     classifier = load_model(request.model, weights=request.weights, device=request.device)
     job, done = _Job(request, classifier, recipes), _Done(alone=len(found) + len(missing) == 1)
     with open_progress(len(found)) as progress:
@@ -97,10 +97,10 @@ def explain_images(request: ExplainRequest, open_progress: OpenProgress) -> Outc
     return Outcome(_summary(job, done), tuple(done.failed))
 
 
-def _with_seed(method: str, seed: int | None) -> str:
+def with_seed(method: str, seed: int | None) -> str:
     """Add ``seed`` to a method that draws numbers, unless its text has one of its own."""
-    name, _, settings = method.partition(":")
-    if seed is None or "seed" not in methods.card(name).settings():
+    name, settings = apart(method)
+    if seed is None or "seed" not in as_recipe(name).settings:
         return method
     given = [item for item in settings.split(",") if item]
     if any(item.startswith("seed=") for item in given):

@@ -82,7 +82,7 @@ def _bird(classifier: Classifier) -> Inputs:
 
 
 def _verdict(classifier: Classifier, inputs: Inputs, card: Card, *, thorough: bool) -> _Verdict:
-    if not thorough and _is_costly(card):
+    if not thorough and is_costly(card):
         return _Verdict(card)
     try:
         return _Verdict(card, maps=explain(classifier, inputs, card.name).maps)
@@ -90,7 +90,8 @@ def _verdict(classifier: Classifier, inputs: Inputs, card: Card, *, thorough: bo
         return _Verdict(card, refusal=str(error.__cause__ or error))
 
 
-def _is_costly(card: Card) -> bool:
+def is_costly(card: Card) -> bool:
+    """Whether a method runs the network dozens of times."""
     passes = [int(number) for number in re.findall(r"(\d+) F", card.passes)]
     return MASKED_SCORES in card.needs or max(passes, default=0) > _FEW
 
@@ -100,7 +101,7 @@ def _record(verdict: _Verdict, all_of_them: Sequence[_Verdict]) -> dict[str, Any
     same = [
         f"{other.card.name}{how}"
         for other in others
-        if (how := _likeness(verdict.maps, other.maps)) is not None
+        if (how := likeness(verdict.maps, other.maps)) is not None
     ]
     return {
         "name": verdict.card.name,
@@ -112,7 +113,7 @@ def _record(verdict: _Verdict, all_of_them: Sequence[_Verdict]) -> dict[str, Any
     }
 
 
-def _likeness(one: Tensor | None, other: Tensor | None) -> str | None:
+def likeness(one: Tensor | None, other: Tensor | None) -> str | None:
     """Return how maps agree, or ``None`` if they do not; blank maps agree with nothing."""
     if one is None or other is None or one.shape != other.shape:
         return None

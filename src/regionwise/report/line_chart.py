@@ -13,18 +13,30 @@ COLOURS: Final = (
 )
 """Paul Tol's bright colours, then others; dashes tell the second dozen from the first."""
 
+GREYS: Final = ("#e2e2e2", "#c9c9c9")
+"""Of bands, which lie below the lines."""
+
 WIDTH, HEIGHT = 460, 300
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 46, 12, 396, 236
 
 
 def line_chart(
-    levels: Sequence[float], lines: Mapping[str, Sequence[float]], *, across: str, up: str
+    levels: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    *,
+    across: str,
+    up: str,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
 ) -> str:
     """Return an SVG of lines over ``levels``, with a legend in HTML behind it.
 
     Values that are not finite are left out; the axis reaches from 0, or below, to the largest.
+    ``bands`` lie below the lines, each in a grey of its own from a lower to an upper edge; theirs
+    must be finite.
     """
-    known = [v for line in lines.values() for v in line if math.isfinite(v)]
+    bands = bands or {}
+    edges = [edge for band in bands.values() for edge in band]
+    known = [v for line in (*lines.values(), *edges) for v in line if math.isfinite(v)]
     low, high = min(0.0, *known, 0.0), max(known, default=1.0)
     high = high if high > low else low + 1.0
     first, last = levels[0], levels[-1] if levels[-1] > levels[0] else levels[0] + 1.0
@@ -34,7 +46,13 @@ def line_chart(
         y = TOP + PLOT_HEIGHT * (1 - (value - low) / (high - low))
         return f"{x:.1f},{y:.1f}"
 
-    parts = [_axes(first, last, low, high), _names(across, up)]
+    parts = []
+    for index, (below, above) in enumerate(bands.values()):
+        there = [place(level, value) for level, value in zip(levels, below, strict=True)]
+        back = [place(level, value) for level, value in zip(levels, above, strict=True)]
+        points = " ".join([*there, *reversed(back)])
+        parts.append(f'<polygon points="{points}" fill="{GREYS[index % len(GREYS)]}"/>')
+    parts += [_axes(first, last, low, high), _names(across, up)]
     for index, line in enumerate(lines.values()):
         points = " ".join(
             place(level, value)
@@ -50,7 +68,7 @@ def line_chart(
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
         + "".join(parts)
         + "</svg>"
-        + _legend(list(lines))
+        + _legend(list(lines), list(bands))
     )
 
 
@@ -85,8 +103,13 @@ def _names(across: str, up: str) -> str:
     )
 
 
-def _legend(names: Sequence[str]) -> str:
+def _legend(names: Sequence[str], bands: Sequence[str]) -> str:
     items = [
+        f'<span><svg viewBox="0 0 20 8" class="key"><path d="M0 4H20" stroke-width="8"'
+        f' stroke="{GREYS[index % len(GREYS)]}"/></svg>{html.escape(name)}</span>'
+        for index, name in enumerate(bands)
+    ]
+    items += [
         f'<span><svg viewBox="0 0 20 8" class="key"><path d="M0 4H20" stroke-width="2.4"'
         f' stroke="{colour(index)}"{dash(index)}/></svg>{html.escape(name)}</span>'
         for index, name in enumerate(names)

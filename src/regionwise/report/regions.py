@@ -80,15 +80,16 @@ def compare(
     lead = Lead(
         difference.total,
         full[0] - full[1],
-        _difference_values(difference, maps[0]),
-        _lines(difference),
+        difference_values(difference, maps[0]),
+        band_lines(difference),
     )
     shown = None if truth is None else _truth(image, truth)
     picture = comparison(image, (sides[0], sides[1]), lead, shown)
     return Comparison(picture, (regions[0], regions[1]), difference)
 
 
-def _difference_values(difference: Difference, map_: Float[Tensor, "i j"]) -> Values:
+def difference_values(difference: Difference, map_: Float[Tensor, "i j"]) -> Values:
+    """Return the numbers to write into the regions of a difference, each band in its colour."""
     texts, inks = {}, {}
     for bands, positive in ((difference.lead, True), (difference.trail, False)):
         for number, one in enumerate(bands[:BANDS_SHOWN]):
@@ -100,7 +101,7 @@ def _difference_values(difference: Difference, map_: Float[Tensor, "i j"]) -> Va
     return Values(map_.shape[0], map_.shape[1], texts, inks)
 
 
-def _lines(difference: Difference) -> list[tuple[tuple[int, int, int], str]]:
+def band_lines(difference: Difference) -> list[tuple[tuple[int, int, int], str]]:
     """Return one line for each band shown, and what the rest holds."""
     lines = []
     for bands, positive in ((difference.lead, True), (difference.trail, False)):
