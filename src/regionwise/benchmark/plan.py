@@ -6,13 +6,15 @@ matter; writing it twice is harmless.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Final
 
 from regionwise.benchmark.digests import digest
+from regionwise.benchmark.foreign import Source, versioned
 from regionwise.benchmark.recipe import OWN, BenchmarkRecipe, Group
 from regionwise.benchmark.samples import BenchmarkData, in_order
 from regionwise.errors import SettingError
@@ -42,7 +44,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What is explained, scored and written together; ``methods`` share their evidence."""
+    """What is explained, scored and written together; ``methods`` share their evidence.
+
+    ``sources`` are of those that are not ours.
+    """
 
     id: str
     model: str
@@ -51,6 +56,7 @@ class Chunk:
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
     units: tuple[Unit, ...]
+    sources: tuple[Source, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of explanations, images times methods."""
@@ -67,6 +73,7 @@ class Used:
         methods: canonical ids, by group.
         left_out: what does not apply, and why.
         record: what identifies it, as JSON can hold it.
+        sources: of methods that are not ours.
     """
 
     source: str
@@ -74,6 +81,7 @@ class Used:
     methods: dict[str, tuple[str, ...]]
     left_out: dict[str, str] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,21 +152,28 @@ def protocol_of(metric: Metric, target: str) -> dict[str, Any]:
 def units_of(data: BenchmarkData, target: str, seed: int) -> list[Unit]:
     """Return all units of the data in the random order of a seed.
 
+    Of pairs, the first of every picture comes before the second of any: pictures come in the order
+    in which they come without pairs.
+
     Raises:
         SettingError: pairs are asked for, and the data has no attributes or no parts.
     """
+    names = [picture.name for picture in data.pictures]
+    alone = in_order([Unit(name) for name in names], names, seed)
     if target != "pairs":
-        units = [Unit(picture.name) for picture in data.pictures]
-    elif data.class_attributes is None or not all(
+        return alone
+    if data.class_attributes is None or not all(
         p.part_mask or (p.locations is not None and p.segmentation) for p in data.pictures
     ):
         raise SettingError(
             f"target 'pairs' needs classes with attributes and pictures with parts; {data.source!r}"
             " has none"
         )
-    else:
-        units = list(_paired(data))
-    return in_order(units, [unit.name for unit in units], seed)
+    paired: dict[str, list[Unit]] = defaultdict(list)
+    for unit in _paired(data):
+        paired[unit.image].append(unit)
+    rows = [in_order(row, [u.name for u in row], seed) for row in (paired[u.image] for u in alone)]
+    return [unit for column in zip_longest(*rows) for unit in column if unit is not None]
 
 
 def chunks_of(
@@ -174,15 +189,18 @@ def chunks_of(
         for group in recipe.methods:
             methods = used.methods.get(group.name, ())
             for target in units if methods else ():
-                asked = _asked(recipe, metrics, target)
+                asked = _asked(recipe, group, metrics, target)
                 for start, stop, ids in _runs(recipe.chunk, group, asked, len(units[target])):
                     part = tuple(units[target][start:stop])
-                    content = [salt, used.hash, target, methods, ids, [u.name for u in part]]
-                    chunk_id = digest(content)
-                    found.append(
-                        Chunk(chunk_id, used.source, group.name, target, methods, ids, part)
+                    names = versioned(methods, used.sources)
+                    own = tuple(source for source in used.sources if source.id in methods)
+                    chunk_id = digest([salt, used.hash, target, names, ids, [u.name for u in part]])
+                    chunk = Chunk(
+                        chunk_id, used.source, group.name, target, methods, ids, part, own
                     )
-    return tuple(found)
+                    found.append((models.index(used), recipe.methods.index(group), start, chunk))
+    # the same pictures follow each other, so that what is remembered of them serves every target
+    return tuple(chunk for *_, chunk in sorted(found, key=lambda item: item[:3]))
 
 
 def targets_of(recipe: BenchmarkRecipe) -> tuple[str, ...]:
@@ -205,13 +223,14 @@ def _paired(data: BenchmarkData) -> Iterable[Unit]:
 
 
 def _asked(
-    recipe: BenchmarkRecipe, metrics: dict[str, tuple[str, ...]], target: str
+    recipe: BenchmarkRecipe, methods: Group, metrics: dict[str, tuple[str, ...]], target: str
 ) -> list[tuple[int, tuple[str, ...]]]:
     """Return how many images and which metrics, for each group that explains this target."""
     return [
         (group.images, metrics.get(group.name, ()))
         for group in recipe.metrics
         if (group.target or recipe.target) == target
+        and (not methods.metrics or group.name in methods.metrics)
     ]
 
 

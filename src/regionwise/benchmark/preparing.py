@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from regionwise.attribution.asked import as_recipes
-from regionwise.attribution.catalog import methods as known_methods
 from regionwise.attribution.explain import explain
 from regionwise.attribution.recipe import Recipe
 from regionwise.benchmark.context import Context
 from regionwise.benchmark.digests import digest
+from regionwise.benchmark.foreign import AGAIN, Source, beyond, sources_of
 from regionwise.benchmark.loaded import open_units
 from regionwise.benchmark.plan import (
     Chunk,
@@ -25,7 +25,8 @@ from regionwise.benchmark.plan import (
     targets_of,
     units_of,
 )
-from regionwise.benchmark.recipe import OWN, BenchmarkRecipe
+from regionwise.benchmark.recipe import OWN, BenchmarkRecipe, matched_to
+from regionwise.benchmark.seeds import given_models
 from regionwise.errors import InputError, RegionwiseError, SettingError
 from regionwise.evidence.needs import JOINT, POOLED_HEAD, TAIL
 from regionwise.metrics.case import PARTS
@@ -61,7 +62,8 @@ def prepare(recipe: BenchmarkRecipe, context: Context) -> Plan:
     _check_different(models)
     labelled = all(context.classes(source, _outputs(used)) for source, used in _zipped(models))
     metrics = _metrics(recipe, context, left_out, labelled=labelled)
-    judges = {j: context.hash(j) for j in recipe.judges if j != OWN}
+    left_out |= _beyond(models, metrics)
+    judges = {j: context.judge_hash(j) for j in recipe.judges if j != OWN}
     for source in recipe.models:
         for judge in judges:
             context.judge(judge, source)
@@ -82,6 +84,10 @@ def prepare(recipe: BenchmarkRecipe, context: Context) -> Plan:
 def protocols_of(plan: Plan) -> dict[str, Any]:
     """Return the fields behind each protocol id of a plan's rows."""
     found = {}
+    for judge in plan.recipe.judges:
+        if matched_to(judge) is not None:
+            how = {used.source: used.record["matched"][judge] for used in plan.models}
+            found[f"judge {judge}"] = {"logits": "divided by the temperature", "of": how}
     for group in plan.recipe.metrics:
         for text in plan.metrics.get(group.name, ()):
             target = group.target or plan.recipe.target
@@ -119,7 +125,8 @@ def _used(recipe: BenchmarkRecipe, source: str, context: Context) -> Used:
     outputs = context.judge(OWN, source).logits(inputs).shape[1]
     left_out: dict[str, str] = {}
     fitting: dict[str, tuple[str, ...]] = {}
-    for group in recipe.methods:
+    sources: tuple[Source, ...] = ()
+    for group in recipe.groups_of(source):
         recipes = as_recipes(list(group.use))
         twice = sorted(set(recipes) & {name for names in fitting.values() for name in names})
         if twice:
@@ -129,8 +136,22 @@ def _used(recipe: BenchmarkRecipe, source: str, context: Context) -> Used:
             if reason:
                 left_out[name] = reason
         fitting[group.name] = tuple(name for name in recipes if name not in left_out)
+        sources += sources_of(recipes)
     record = {**classifier.describe(), "outputs": outputs}
-    return Used(source, context.hash(source), fitting, left_out, record)
+    matched = [judge for judge in recipe.judges if matched_to(judge) is not None]
+    if matched:
+        record["matched"] = {judge: asdict(context.matched(judge, source)) for judge in matched}
+    return Used(source, context.hash(source), fitting, left_out, record, sources)
+
+
+def _beyond(models: tuple[Used, ...], metrics: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return what metrics cannot be asked of what methods, and why."""
+    asked = [text for texts in metrics.values() for text in texts]
+    found: dict[str, str] = {}
+    for used in models:
+        methods = [name for names in used.methods.values() for name in names]
+        found |= beyond(methods, used.sources, asked)
+    return found
 
 
 def _first(source: str, context: Context) -> Inputs:
@@ -146,7 +167,9 @@ def _first(source: str, context: Context) -> Inputs:
 
 
 def _refusal(method: Recipe, context: Context, source: str, inputs: Inputs) -> str:
-    if not known_methods.card(method.name).needs & _PICKY:
+    """Return why a method does not fit a network; tried are those that may not, and not ours."""
+    tried = method.origin.content or method.needs & _PICKY
+    if not tried or AGAIN in method.origin.lacks:
         return ""
     try:
         explain(context.model(source), inputs, method)
@@ -187,6 +210,13 @@ def _lack(needs: frozenset[str], has: Mapping[str, bool], target: str) -> str:
 def with_models(
     recipe: BenchmarkRecipe, models: tuple[str, ...], limit: int | None
 ) -> BenchmarkRecipe:
-    """Return the recipe for other models, if any are given, and with at most ``limit`` images."""
-    changed = replace(recipe, models=models) if models else recipe
+    """Return the recipe for other models, if any are given, and with at most ``limit`` images.
+
+    ``NAME=RUN1,RUN2`` are networks trained alike with other seeds.
+    """
+    if models:
+        given, groups = given_models(models)
+        changed = replace(recipe, models=given, seeds=groups)
+    else:
+        changed = recipe
     return changed if limit is None else changed.limited(limit)

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from regionwise.attribution.catalog import methods as known_methods
+from regionwise.attribution.foreign_names import foreign_name
+from regionwise.benchmark.claims_reading import check_narrowed, read_claims, read_families
 from regionwise.benchmark.recipe import OWN, TARGETS, BenchmarkRecipe, Group, Published
+from regionwise.benchmark.recipe_extends import extended
+from regionwise.benchmark.seeds import read_seeds
 from regionwise.errors import SettingError, nearest
 from regionwise.metrics.catalog import metrics as known_metrics
 
@@ -27,9 +31,20 @@ _TOP: Final = {
     "metrics": list,
     "cost": dict,
     "published": list,
+    "families": list,
+    "claims": list,
+    "seeds": list,
 }
-_GROUP: Final = {"name": str, "images": int, "use": list, "target": str}
+_GROUP: Final = {
+    "name": str,
+    "images": int,
+    "use": list,
+    "target": str,
+    "metrics": list,
+    "roles": list,
+}
 _PUBLISHED: Final = {"method": str, "metric": str, "value": float, "source": str}
+_PRINTED_FOR: Final = {"model": str, "data": str}
 _KINDS: Final = {
     str: "text",
     int: "a whole number",
@@ -54,7 +69,7 @@ def read_recipe(source: str, changes: Sequence[str] = ()) -> BenchmarkRecipe:
     Raises:
         SettingError: the file cannot be read, or a key or value in it makes no sense; it is named.
     """
-    table = _read_table(source)
+    table = extended(source, _read_table)
     for change in changes:
         _change(table, change)
     return from_table(table, Path(source).stem)
@@ -78,20 +93,30 @@ def from_table(table: Mapping[str, Any], name: str) -> BenchmarkRecipe:
     target = _target(given, "target", TARGETS[:2], f"recipe {name!r}")
     cost = _checked(given.get("cost", {}), {"images": int}, f"[cost] of {name!r}")
     _at_least(cost, "images", 0, f"[cost] of {name!r}")
+    families = read_families(given.get("families", []))
+    seeds = read_seeds(given.get("seeds", []))
+    trained = tuple(model for group in seeds for model in group.models)
+    models = tuple(m for f in families for m in f.models.values()) or trained or ("birds",)
+    metrics = _groups(given["metrics"], "metrics", images)
+    methods = _groups(given["methods"], "methods", images)
+    check_narrowed(methods, metrics, families)
     return BenchmarkRecipe(
         name=name,
         title=given.get("title", name),
         summary=given.get("summary", ""),
-        models=_texts(given, "models", ("birds",)),
+        models=tuple(dict.fromkeys((*_texts(given, "models", models), *trained))),
         judges=_texts(given, "judges", (OWN,)),
         target=target or "predicted",
         images=images,
         seed=given.get("seed", 0),
         chunk=given.get("chunk", BenchmarkRecipe.chunk),
-        methods=_groups(given["methods"], "methods", images),
-        metrics=_groups(given["metrics"], "metrics", images),
+        methods=methods,
+        metrics=metrics,
         cost=cost.get("images", BenchmarkRecipe.cost),
         published=tuple(_published(item) for item in given.get("published", [])),
+        families=families,
+        claims=read_claims(given.get("claims", []), families, target or "predicted"),
+        seeds=seeds,
     )
 
 
@@ -187,11 +212,15 @@ def _groups(values: list[Any], kind: str, images: int) -> tuple[Group, ...]:
             raise SettingError(f"{where} has the name {name!r}, as another; choose another name")
         if kind == "methods" and "target" in table:
             raise SettingError(f"{where} has a target; only [[metrics]], or the recipe, has one")
+        if kind == "metrics" and {"metrics", "roles"} & set(table):
+            raise SettingError(f"{where} has metrics or roles; only [[methods]] have them")
         found[name] = Group(
             name=name,
             use=_names(_texts(table, "use", ()), kind),
             images=table.get("images", images),
             target=_target(table, "target", TARGETS, where),
+            metrics=_texts(table, "metrics", ()) if "metrics" in table else (),
+            roles=_texts(table, "roles", ()) if "roles" in table else (),
         )
     return tuple(found.values())
 
@@ -201,15 +230,16 @@ def _names(texts: tuple[str, ...], kind: str) -> tuple[str, ...]:
     for text in texts:
         name = text.strip().partition(":")[0]
         if kind == "methods":
-            known_methods.card(name)
+            if foreign_name(text) is None:
+                known_methods.card(name)
         else:
             known_metrics.card(name)
     return texts
 
 
 def _published(value: Any) -> Published:
-    table = _checked(value, _PUBLISHED, "[[published]]")
+    table = _checked(value, {**_PUBLISHED, **_PRINTED_FOR}, "[[published]]")
     missing = [key for key in _PUBLISHED if key not in table]
     if missing:
         raise SettingError(f"a [[published]] number lacks {missing[0]!r}: {value!r}")
-    return Published(table["method"], table["metric"], float(table["value"]), table["source"])
+    return Published(**{**table, "value": float(table["value"])})

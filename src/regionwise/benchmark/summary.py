@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from regionwise.benchmark.answers import Answer, answers_of, numbers_of
+from regionwise.benchmark.claims_rows import verdicts_of
+from regionwise.benchmark.claims_verdicts import Verdict
 from regionwise.benchmark.comparing import PairTest, Ranking, no_better, rankings_of, tests_of
 from regionwise.benchmark.ledger import read_protocols
 from regionwise.benchmark.reading import Rows, Scored, Table
+from regionwise.benchmark.seed_answers import answers_over_seeds, tables_of_seeds
+from regionwise.benchmark.seeds import Seeds
 from regionwise.benchmark.statistics import Numbers, coinciding
 from regionwise.errors import DataError
 
@@ -32,6 +36,7 @@ class Summary:
     no_better: tuple[tuple[Answer, str, tuple[str, ...]], ...]
     cost: dict[tuple[str, str], dict[str, float]]
     errors: tuple[tuple[str, str, str, int], ...]
+    claims: tuple[Verdict, ...] = ()
 
 
 def summarise(folder: Path) -> Summary:
@@ -63,6 +68,7 @@ def _summary(rows: Rows, protocols: dict[str, Any]) -> Summary:
         for name, numbers in numbers_of(scored).items():
             of_model = signatures.setdefault(table.model, {}).setdefault(name, {})
             of_model[f"{table.metric} {table.protocol} {table.judge}"] = numbers
+    answers += _of_seeds(rows, protocols, seed)
     return Summary(
         plan=rows.plan,
         done=(rows.done, rows.planned),
@@ -73,7 +79,14 @@ def _summary(rows: Rows, protocols: dict[str, Any]) -> Summary:
         no_better=tuple(worse),
         cost=rows.cost(),
         errors=tuple(rows.errors()),
+        claims=verdicts_of(rows, protocols),
     )
+
+
+def seeds_of(plan: dict[str, Any]) -> list[Seeds]:
+    """Return the groups of networks that were trained alike, of a plan as it was written."""
+    groups = plan["recipe"].get("seeds", ())
+    return [Seeds(str(group["name"]), tuple(group["models"])) for group in groups]
 
 
 def target_of(protocols: dict[str, Any], protocol: str) -> str:
@@ -86,6 +99,18 @@ def target_of(protocols: dict[str, Any], protocol: str) -> str:
     if not isinstance(fields, dict) or "target" not in fields:
         raise DataError(f"protocols.json says nothing of {protocol!r}; run the benchmark again")
     return str(fields["target"])
+
+
+def _of_seeds(rows: Rows, protocols: dict[str, Any], seed: int) -> list[Answer]:
+    """Return the answers of networks that were trained alike, as one each."""
+    found: list[Answer] = []
+    tables = _ordered(rows.tables(), rows.plan)
+    for group in seeds_of(rows.plan):
+        for name, own in tables_of_seeds(tables, group):
+            target = target_of(protocols, name.protocol)
+            scored = [_ordered_methods(rows.scored(table), rows.plan) for table in own]
+            found += answers_over_seeds(name, target, scored, seed)
+    return found
 
 
 def _ordered(tables: Sequence[Table], plan: dict[str, Any]) -> list[Table]:
