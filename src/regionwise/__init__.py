@@ -16,9 +16,11 @@ from regionwise._version import __version__
 if TYPE_CHECKING:
     from regionwise.attribution.catalog import methods
     from regionwise.attribution.explain import explain, explain_all
+    from regionwise.attribution.recipe import RawMaps, Recipe
     from regionwise.attribution.result import Attribution
     from regionwise.errors import RegionwiseError
     from regionwise.evidence.probe import Probe
+    from regionwise.evidence.remembering import remembering
     from regionwise.evidence.targets import Versus
     from regionwise.models.adapters import Adapted
     from regionwise.models.classifier import Classifier
@@ -31,12 +33,15 @@ _HOMES = {
     "Classifier": "regionwise.models.classifier",
     "Preprocessing": "regionwise.models.preprocessing",
     "Probe": "regionwise.evidence.probe",
+    "RawMaps": "regionwise.attribution.recipe",
+    "Recipe": "regionwise.attribution.recipe",
     "RegionwiseError": "regionwise.errors",
     "Versus": "regionwise.evidence.targets",
     "explain": "regionwise.attribution.explain",
     "explain_all": "regionwise.attribution.explain",
     "load_model": "regionwise.zoo",
     "methods": "regionwise.attribution.catalog",
+    "remembering": "regionwise.evidence.remembering",
 }
 
 __all__ = [
@@ -45,6 +50,8 @@ __all__ = [
     "Classifier",
     "Preprocessing",
     "Probe",
+    "RawMaps",
+    "Recipe",
     "RegionwiseError",
     "Versus",
     "__version__",
@@ -52,6 +59,7 @@ __all__ = [
     "explain_all",
     "load_model",
     "methods",
+    "remembering",
 ]
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from regionwise.errors import SettingError, nearest
+from regionwise.plugins import plugged
+from regionwise.spelling import given_settings, spelled, with_settings
 
 RUN_ONLY: Final = {"run_only": True}
 """Field metadata of a setting that changes how a recipe runs, not what it computes."""
@@ -114,10 +116,14 @@ C = TypeVar("C", bound=AnyCard)
 
 
 class Registry(Generic[C]):
-    """Cards by name: add once, get with a hint, list, parse."""
+    """Cards by name: add once, get with a hint, list, parse.
 
-    def __init__(self, kind: str) -> None:
+    ``group`` names the entry points by which other packages add cards, at the first question.
+    """
+
+    def __init__(self, kind: str, group: str = "") -> None:
         self._kind = kind
+        self._group = group
         self._cards: dict[str, C] = {}
 
     def add(self, card: C) -> C:
@@ -133,17 +139,17 @@ class Registry(Generic[C]):
         return card
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._cards)
+        return iter(self._known())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._cards
+        return name in self._known()
 
     def __len__(self) -> int:
-        return len(self._cards)
+        return len(self._known())
 
     def cards(self) -> list[C]:
         """Return all cards in the order in which they were added."""
-        return list(self._cards.values())
+        return list(self._known().values())
 
     def card(self, name: str) -> C:
         """Return one card.
@@ -151,10 +157,10 @@ class Registry(Generic[C]):
         Raises:
             SettingError: no card has this name; the nearest names are offered.
         """
-        if name not in self._cards:
-            message = f"unknown {self._kind} {name!r}: {nearest(name, self._cards)}"
-            raise SettingError(message)
-        return self._cards[name]
+        known = self._known()
+        if name not in known:
+            raise SettingError(f"unknown {self._kind} {name!r}: {nearest(name, known)}")
+        return known[name]
 
     def parse(self, text: str) -> Any:
         """Build a recipe from ``"name"`` or ``"name:setting=value,setting=value"``.
@@ -168,18 +174,27 @@ class Registry(Generic[C]):
             raise SettingError(
                 f"{text!r} ends in a colon; write {name!r} or '{name}:setting=value'"
             )
-        known = card.settings()
-        values: dict[str, Any] = {}
-        for item in filter(None, rest.split(",")):
-            key, equals, value = item.partition("=")
-            if not equals:
-                raise SettingError(f"{item!r} in {text!r} is no setting; write setting=value")
-            if key not in known:
-                raise SettingError(f"{name!r} has no setting {key!r}: {nearest(key, known)}")
-            if key in values:
-                raise SettingError(f"setting {key!r} is given twice in {text!r}")
-            values[key] = _convert(name, known[key], value)
-        return card.load()(**values)
+        return built(card.load(), name, rest)
+
+    def _known(self) -> dict[str, C]:
+        """Return the cards; those of other packages are added first, once."""
+        if self._group:
+            found: list[C] = plugged(self._group, AnyCard)
+            self._group = ""
+            for card in found:
+                self.add(card)
+        return self._cards
+
+
+def built(recipe: type[Any], name: str, text: str) -> Any:
+    """Build a recipe from ``"setting=value,setting=value"``.
+
+    Raises:
+        SettingError: an unknown setting, or a value that the setting does not allow.
+    """
+    known = settings_of(recipe)
+    given = given_settings(name, text, known)
+    return recipe(**{key: _convert(name, known[key], value) for key, value in given.items()})
 
 
 def named(path: str) -> Any:
@@ -225,21 +240,17 @@ def check_settings(recipe: Any, name: str) -> None:
 
 def canonical_id(name: str, recipe: Any) -> str:
     """Return the name and the settings that differ from their defaults, alphabetically."""
-    changed = []
+    changed = {}
     for setting in settings_of(type(recipe)).values():
         value = getattr(recipe, setting.name)
         if not setting.run_only and value != setting.default:
-            changed.append(f"{setting.name}={_spell(value)}")
-    return ":".join([name, ",".join(sorted(changed))]) if changed else name
+            changed[setting.name] = value
+    return with_settings(name, changed)
 
 
 def _has(recipe: Any, setting: str) -> bool:
     name, _, value = setting.partition("=")
-    return _spell(getattr(recipe, name)) == value
-
-
-def _spell(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return spelled(getattr(recipe, name)) == value
 
 
 def _convert(name: str, setting: Setting, text: str) -> Any:

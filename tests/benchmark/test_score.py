@@ -142,7 +142,11 @@ def test_pairs_explain_both_classes_against_the_cue(planned):
     )
     (chunk,) = plan.chunks
     blocks = score_chunk(chunk, context)
-    assert {b.statistic for b in blocks} == {"value", "pixels", "extra:chance", "extra:pair"}
+    extras = {"extra:chance", "extra:pair", "extra:differing"}
+    assert {b.statistic for b in blocks} == {"value", "pixels", *extras}
+    (parts,) = [b for b in blocks if b.statistic == "extra:differing"]
+    assert parts.values[:, 0].tolist() == [len(unit.differing) for unit in chunk.units]
+    assert parts.values.min() >= 1
     (pairs,) = [b for b in blocks if b.statistic == "extra:pair"]
     for unit, target, pair in zip(chunk.units, pairs.who.targets, pairs.values, strict=True):
         assert sorted((target, unit.against)) == pair.tolist()

@@ -4,6 +4,8 @@ import csv
 import io
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from regionwise import explain
@@ -202,3 +204,30 @@ def test_damaged_words_are_named(planned, told, tmp_path, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=name):
         summarise(tmp_path)
+
+
+def test_columns_by_the_number_of_parts_stand_in_the_table(planned, told, tmp_path):
+    """Also with rows of an earlier version, which lack what was added since, but without them."""
+    column = "cue-localisation, 1 part"
+    printed = {"method": "cam", "metric": column, "value": 0.125, "source": "A 2021, Table 1, x"}
+    plan, context = planned(
+        methods=[{"use": ["cam"]}],
+        metrics=[{"use": ["cue-localisation"], "target": "pairs"}],
+        published=[printed],
+    )
+    assert len(plan.chunks) > 1
+    run_plan(plan, context, tmp_path, told.opened)
+    summary = summarise(tmp_path)
+    (found,) = summary.answers
+    text = markdown(summary)
+    assert f"| {column} ↑ |" in text
+    assert f"{found.more['1 part']:.3f}** (published 0.125)" in text
+    assert "Published: A 2021, Table 1." in text
+    lines = csv.DictReader(io.StringIO(answers_csv(summary)))
+    assert [row["published"] for row in lines if row["name"] == "1 part"] == ["0.125"]
+    path = next((tmp_path / "rows").iterdir())
+    rows = pq.read_table(path)
+    pq.write_table(rows.filter(pc.not_equal(rows["statistic"], "extra:differing")), path)
+    (older,) = summarise(tmp_path).answers
+    assert older.value == found.value
+    assert "1 part" not in older.more

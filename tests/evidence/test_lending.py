@@ -87,3 +87,17 @@ def test_random_numbers_start_from_the_seed_and_go_on_as_before(pooled_net):
 def test_gradients_are_on_where_they_were_off(pooled_net, images):
     with torch.no_grad(), lent(pooled_net):
         assert pooled_net(images).requires_grad
+
+
+@pytest.mark.gpu
+def test_random_numbers_of_the_device_too(pooled_net):
+    pooled_net.cuda()
+    torch.cuda.manual_seed(3)
+    expected = torch.rand(2, device="cuda")
+    torch.cuda.manual_seed(3)
+    drawn = []
+    for _ in range(2):
+        with lent(pooled_net):
+            drawn.append(torch.rand(2, device="cuda"))
+    assert torch.equal(*drawn)
+    assert torch.equal(torch.rand(2, device="cuda"), expected)

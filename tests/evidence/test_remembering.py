@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from regionwise import explain
-from regionwise.evidence.remembering import Memory, remembering
+from regionwise import Classifier, explain, remembering
+from regionwise.evidence.remembering import Memory
 
 
 class Counting(nn.Module):
@@ -44,6 +44,13 @@ def test_another_target_costs_one_pass_and_gives_the_same_map():
         assert torch.equal(first, plain[0])
         assert torch.equal(second, plain[1])
         assert passes == 3, method
+
+
+def test_a_classifier_stands_for_its_network():
+    model = Counting().eval()
+    with remembering(Classifier(model)):
+        counted(model, IMAGES, "score-cam", 0)
+        assert counted(model, IMAGES, "score-cam", 3)[1] == 3
 
 
 def test_only_new_pictures_are_scored():

@@ -20,6 +20,7 @@ class BenchmarkRequest:
     data: str
     out: Path
     models: tuple[str, ...] = ()
+    maps: tuple[Path, ...] = ()
     changes: tuple[str, ...] = ()
     limit: int | None = None
     device: str = "cpu"
@@ -48,6 +49,13 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
             "-m",
             help="birds, a run's folder, torchvision:NAME, ... May be repeated.",
             show_default="the recipe's",
+        ),
+    ] = None,
+    maps: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--maps",
+            help="A folder of maps that were made elsewhere, DIR/IMAGE.npy. May be repeated.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for rows and tables.")] = Path(
@@ -87,6 +95,7 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
         data=data,
         out=out,
         models=tuple(model or ()),
+        maps=tuple(maps or ()),
         changes=tuple(settings or ()),
         limit=limit,
         device=device,

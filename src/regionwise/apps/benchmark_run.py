@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from regionwise.apps.benchmark_command import BenchmarkRequest
+from regionwise.apps.claims_output import print_claims, write_claims
 from regionwise.apps.progress import OpenProgress
 from regionwise.benchmark.context import Context
+from regionwise.benchmark.foreign import with_maps
 from regionwise.benchmark.grids import ARROWS, Grid, grids
 from regionwise.benchmark.plan import Plan
 from regionwise.benchmark.preparing import prepare, with_models
@@ -19,7 +21,7 @@ from regionwise.benchmark.run import run_plan
 from regionwise.benchmark.samples import read_benchmark_data
 from regionwise.benchmark.summary import Summary, summarise
 from regionwise.benchmark.tables import write_tables
-from regionwise.training.lock import holding
+from regionwise.lock import holding
 
 
 def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int:
@@ -29,7 +31,9 @@ def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int
         RegionwiseError: the request cannot be met; rows that are done stay.
     """
     recipe = with_models(
-        read_recipe(request.recipe, request.changes), request.models, request.limit
+        with_maps(read_recipe(request.recipe, request.changes), request.maps),
+        request.models,
+        request.limit,
     )
     data = read_benchmark_data(request.data)
     context = Context(data, recipe.seed, recipe.judges, request.device)
@@ -41,7 +45,9 @@ def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int
         outcome = run_plan(plan, context, request.out, open_progress)
         summary = summarise(request.out)
         write_tables(request.out, summary)
+        write_claims(request.out, summary.claims)
     print_summary(summary)
+    print_claims(summary.claims)
     done = "scored" if outcome.scored else "finished before, nothing to score"
     total = sum(count for *_, count in summary.errors)
     note = f"; {total} errors, see summary.md" if total else ""

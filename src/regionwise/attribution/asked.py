@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
+from regionwise.attribution.captum_methods import open_captum
 from regionwise.attribution.catalog import methods as known_methods
+from regionwise.attribution.foreign import Foreign
+from regionwise.attribution.foreign_file import open_file
+from regionwise.attribution.foreign_maps import open_maps
+from regionwise.attribution.foreign_names import ForeignName, foreign_name
 from regionwise.attribution.recipe import Recipe
 from regionwise.data.images import open_image
 from regionwise.errors import InputError, LayerError, SettingError
@@ -27,12 +32,37 @@ MethodLike: TypeAlias = str | Recipe
 LayerLike: TypeAlias = str | nn.Module
 Shown: TypeAlias = Float[Tensor, "n c *s h w"]
 
+_FOREIGN: Final[dict[str, Callable[[ForeignName], Foreign]]] = {
+    "file": open_file,
+    "captum": open_captum,
+    "maps": open_maps,
+}
+
+
+def as_recipe(method: MethodLike) -> Recipe:
+    """Return the recipe of a method: one of ours by name, another's, or one that is made already.
+
+    Raises:
+        SettingError: an unknown name, or a setting that does not exist.
+        ModelError: the user's own code fails.
+    """
+    if not isinstance(method, str):
+        if not isinstance(method, Recipe):
+            raise SettingError(f"a method cannot be {method!r}; give a name or a recipe")
+        return method
+    foreign = foreign_name(method)
+    recipe: Recipe = (
+        known_methods.parse(method) if foreign is None else _FOREIGN[foreign.kind](foreign)
+    )
+    return recipe
+
 
 def as_recipes(methods: Sequence[MethodLike]) -> dict[str, Recipe]:
     """Return recipes by canonical id.
 
     Raises:
-        SettingError: no method, an unknown one, or one with a setting that does not exist.
+        SettingError: no method, an unknown one, or one with a setting that does not exist; or two
+            of one id from different places.
     """
     if isinstance(methods, str) or not isinstance(methods, Sequence):
         raise SettingError(f"methods must be a list of names or recipes, not {methods!r}")
@@ -40,10 +70,13 @@ def as_recipes(methods: Sequence[MethodLike]) -> dict[str, Recipe]:
         raise SettingError("no method was given; `regionwise methods` lists them")
     recipes: dict[str, Recipe] = {}
     for method in methods:
-        recipe = known_methods.parse(method) if isinstance(method, str) else method
-        if not isinstance(recipe, Recipe):
-            raise SettingError(f"a method cannot be {method!r}; give a name or a recipe")
-        recipes.setdefault(recipe.id, recipe)
+        recipe = as_recipe(method)
+        known = recipes.setdefault(recipe.id, recipe)
+        if known.origin.place != recipe.origin.place:
+            raise SettingError(
+                f"{known.origin.text!r} and {recipe.origin.text!r} would both be called"
+                f" {recipe.id!r}; rename one"
+            )
     return recipes
 
 
@@ -94,10 +127,10 @@ def check_layered(recipes: Mapping[str, Recipe]) -> None:
         SettingError: names them.
     """
     for recipe in recipes.values():
-        if not known_methods.card(recipe.name).uses_layer:
+        if not recipe.card.uses_layer:
             raise SettingError(
-                f"{recipe.name!r} does not use a layer, so there is nothing to fuse; ask for it"
-                " without layers"
+                f"{recipe.card.name!r} does not use a layer, so there is nothing to fuse; ask for"
+                " it without layers"
             )
 
 
@@ -108,13 +141,12 @@ def check_differentiable(recipes: Mapping[str, Recipe]) -> None:
         SettingError: names them, and those that have one.
     """
     for recipe in recipes.values():
-        card = known_methods.card(recipe.name)
-        if not card.differentiable or recipe.needs - DIRECT:
+        if not recipe.card.differentiable or recipe.needs - DIRECT:
             able = [c.name for c in known_methods.cards() if c.differentiable]
             able = [name for name in able if not known_methods.card(name).needs - DIRECT]
             raise SettingError(
-                f"{recipe.name!r} gives no map that could be differentiated (create_graph=True);"
-                f" these do: {', '.join(able)}"
+                f"{recipe.card.name!r} gives no map that could be differentiated"
+                f" (create_graph=True); these do: {', '.join(able)}"
             )
 
 

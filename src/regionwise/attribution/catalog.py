@@ -10,7 +10,7 @@ from regionwise.attribution.cards_noise import CARDS as NOISE_CARDS
 from regionwise.attribution.cards_tail import CARDS as TAIL_CARDS
 from regionwise.registry import Card, Registry
 
-methods: Final[Registry[Card]] = Registry("method")
+methods: Final[Registry[Card]] = Registry("method", "regionwise.methods")
 """All methods that can be named, in the order in which they are listed."""
 
 _HERE: Final = "regionwise.attribution"
@@ -26,8 +26,10 @@ methods.add(
         summary="The class weights of a pooling + linear network, applied to every cell.",
         needs=frozenset({"pooled-head"}),
         passes="1 F",
-        choice="Signed and without bias, as printed; bias=true adds b_c (as CAPE and CALM do).",
-        signed=True,
+        choice="Signed and without bias, as printed; bias=true adds b_c (as CAPE and CALM do)."
+        " classes=all, family, 3+5+9 or a file adds up the min-maxed maps of a set of classes, as"
+        " CALM's code does (CAM + Y).",
+        signed="classes=self",
     )
 )
 methods.add(

@@ -163,6 +163,7 @@ def _attribution(
         # of a class against another, exact contributions are subtracted cell by cell
         signed=recipe.signed or (recipe.exact and probe.targets.pair is not None),
         exact=recipe.exact and probe.targets.pair is None,
+        uses_layer=recipe.card.uses_layer,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from regionwise.attribution.catalog import methods
 from regionwise.evidence.probe import Probe
-from regionwise.registry import canonical_id, check_settings
+from regionwise.registry import Card, canonical_id, check_settings
 from regionwise.shapes import Maps
 
 
@@ -19,6 +19,23 @@ class RawMaps:
 
     maps: Maps
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a method is from that is not ours; of ours all is empty.
+
+    Attributes:
+        text: what names it anywhere, with the whole path of its file or folder.
+        place: that file or folder.
+        content: a digest of what lies there: its results depend on it.
+        lacks: parts of a metric's case that it cannot serve, and why.
+    """
+
+    text: str = ""
+    place: str = ""
+    content: str = ""
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,25 +53,44 @@ class Recipe(ABC):
         return canonical_id(self.name, self)
 
     @property
+    def card(self) -> Card:
+        """The method's card."""
+        return methods.card(self.name)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the method is from, if it is not ours."""
+        return Origin()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All settings by name, defaults included."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @property
     def needs(self) -> frozenset[str]:
         """Evidence to prepare for, from the method's card."""
-        return methods.card(self.name).needs
+        return self.card.needs
 
     @property
     def signed(self) -> bool:
         """Whether negative values speak against the target, from the method's card."""
-        return methods.card(self.name).is_signed(self)
+        return self.card.is_signed(self)
 
     @property
     def planar(self) -> bool:
         """Whether images can be explained, but no volumes: from the card, or by a setting."""
         given = [f.name for f in fields(self) if f.metadata.get("planar") and getattr(self, f.name)]
-        return methods.card(self.name).planar or bool(given)
+        return self.card.planar or bool(given)
 
     @property
     def exact(self) -> bool:
         """Whether the cells of a map add up to its class's probability, as the head is read."""
         return False
+
+    def about(self, images: Sequence[str]) -> Recipe:  # noqa: ARG002 - few need to know
+        """Return the method for a batch of the images with these names."""
+        return self
 
     @abstractmethod
     def __call__(self, probe: Probe) -> RawMaps:

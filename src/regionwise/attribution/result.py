@@ -50,6 +50,7 @@ class Attribution:
             it; pictures then show red and blue instead of a scale from 0 to 1.
         exact: the cells of a map add up to the probability of its class, by the network's own
             head; pictures then say which regions hold how much.
+        uses_layer: the maps depend on the layer; pictures then name it.
 
     Asked for with ``create_graph=True``, maps, scores and probabilities carry the graph to the
     model's parameters, and so does the saliency.
@@ -69,6 +70,7 @@ class Attribution:
     images: Float[Tensor, "n c *s h w"] | None = None
     signed: bool = False
     exact: bool = False
+    uses_layer: bool = True
 
     def __len__(self) -> int:
         """Return the number of images."""

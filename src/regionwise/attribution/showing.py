@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from regionwise.attribution.catalog import methods
 from regionwise.errors import InputError
 from regionwise.files import replacing
 from regionwise.heads.regions import Regions, regions_of
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 def file_stem(method: str) -> str:
-    """Return a method's id as a file name; a colon is not allowed in one everywhere."""
-    return method.replace(":", ",")
+    """Return a method's id as a file name; colons are not allowed in one everywhere."""
+    return re.sub(r"[/\\]", "_", method.replace(":", ","))
 
 
 def picture_of(image: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w c"]:
@@ -111,8 +111,7 @@ def panel_of(
 ) -> Image.Image:
     """Return the overlays of one image with class, probability and colour bar."""
     panels = panels_of(attribution, index, image)
-    card = methods.card(attribution.method.partition(":")[0])
-    detail = attribution.layer if card.uses_layer else ""
+    detail = attribution.layer if attribution.uses_layer else ""
     return panel(panels, method=attribution.method, detail=detail)
 
 

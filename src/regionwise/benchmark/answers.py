@@ -28,8 +28,11 @@ from regionwise.registry import named
 class Answer:
     """One number of the benchmark.
 
+    ``direction`` says which way a map is better; none where the metric is not about maps.
+
     ``common`` is the same on the images that all methods of its table have; ``win_rate`` how often
-    the method is better than another; ``more`` holds what else the metric's reducer says.
+    the method is better than another; ``more`` holds what else the metric's reducer says;
+    ``seeds`` is over how many networks, trained alike, it is a mean: ``table.model`` is their name.
     """
 
     table: Table
@@ -44,14 +47,16 @@ class Answer:
     common: float
     win_rate: float
     more: dict[str, float] = field(default_factory=dict)
+    seeds: int = 1
 
 
 def answers_of(table: Table, target: str, scored: Sequence[Scored], seed: int) -> list[Answer]:
     """Return the answer of each method of a table."""
     metric: Metric = known_metrics.parse(table.metric)
-    shared = _shared(scored)
-    rates = win_rates(numbers_of(scored), metric.card.direction)
-    common = _common(metric, scored, shared)
+    shared = shared_units(scored)
+    direction = direction_of(metric)
+    rates = win_rates(numbers_of(scored), direction)
+    common = on_common_images(metric, scored, shared)
     found = []
     for one in scored:
         reduced = metric.reduce([one.values])
@@ -64,7 +69,7 @@ def answers_of(table: Table, target: str, scored: Sequence[Scored], seed: int) -
                 table=table,
                 target=target,
                 method=one.method,
-                direction=metric.card.direction,
+                direction=direction,
                 images=len(shared) if metric.card.across else len(one.units),
                 value=value,
                 low=low,
@@ -76,6 +81,11 @@ def answers_of(table: Table, target: str, scored: Sequence[Scored], seed: int) -
             )
         )
     return found
+
+
+def direction_of(metric: Metric) -> Direction:
+    """Return which way a map is better by a metric; none if it is not about maps."""
+    return metric.card.direction if metric.card.about_map else "none"
 
 
 def numbers_of(scored: Sequence[Scored]) -> dict[str, NDArray[np.float64]]:
@@ -97,13 +107,13 @@ def numbers_of(scored: Sequence[Scored]) -> dict[str, NDArray[np.float64]]:
     return dict(zip(named_columns, table, strict=True))
 
 
-def _shared(scored: Sequence[Scored]) -> list[tuple[str, int]]:
+def shared_units(scored: Sequence[Scored]) -> list[tuple[str, int]]:
     """Return the units that all methods have, in order."""
     sets = [set(one.units) for one in scored]
     return [unit for unit in scored[0].units if all(unit in units for units in sets)]
 
 
-def _common(
+def on_common_images(
     metric: Metric, scored: Sequence[Scored], shared: list[tuple[str, int]]
 ) -> dict[str, float]:
     """Return the answer of every method on the images that all have."""

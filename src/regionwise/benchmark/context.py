@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from regionwise.benchmark.digests import digest
 from regionwise.benchmark.judges import judge_for
-from regionwise.benchmark.recipe import OWN
+from regionwise.benchmark.matching import (
+    SAMPLE,
+    Matched,
+    mean_confidence,
+    sample_logits,
+    temperature_for,
+)
+from regionwise.benchmark.recipe import OWN, matched_to
 from regionwise.benchmark.samples import BenchmarkData, classes_for
+from regionwise.evidence.remembering import Memory
 from regionwise.metrics.judge import Judge
 from regionwise.models.classifier import Classifier
 from regionwise.zoo import load_model
@@ -23,7 +32,8 @@ class Context:
     Attributes:
         data: the pictures.
         seed: of the sample; it is written with every row.
-        judges: names of judges: ``own``, or what ``load_model`` takes.
+        judges: names of judges: ``own``, ``matched:0.9``, ``matched:SOURCE``, or what
+            ``load_model`` takes.
         device: where networks run.
     """
 
@@ -32,9 +42,12 @@ class Context:
     judges: Sequence[str] = (OWN,)
     device: str = "cpu"
     _models: dict[str, Classifier] = field(default_factory=dict, repr=False)
+    _memories: dict[str, Memory] = field(default_factory=dict, repr=False)
     _judges: dict[tuple[str, str], Judge] = field(default_factory=dict, repr=False)
     _hashes: dict[str, str] = field(default_factory=dict, repr=False)
     _classes: dict[str, list[int] | None] = field(default_factory=dict, repr=False)
+    _matched: dict[tuple[str, str], Matched] = field(default_factory=dict, repr=False)
+    _confident: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def model(self, source: str) -> Classifier:
         """Return a model, loaded at the first call."""
@@ -42,14 +55,52 @@ class Context:
             self._models[source] = load_model(source, device=self.device)
         return self._models[source]
 
+    def memory(self, source: str) -> Memory:
+        """Return what is remembered of masked pictures of a model; of one model at a time."""
+        if source not in self._memories:
+            self._memories.clear()
+            self._memories[source] = Memory(self.model(source).module)
+        return self._memories[source]
+
     def judge(self, name: str, model: str) -> Judge:
         """Return who scores the altered inputs of a model."""
         key = (name, model)
-        if key not in self._judges:
+        if key not in self._judges and matched_to(name) is not None:
+            temperature = self.matched(name, model).temperature
+            self._judges[key] = self.judge(OWN, model).tempered(temperature)
+        elif key not in self._judges:
             own = self.model(model)
             classifier = own if name in {OWN, model} else judge_for(own, self.model(name))
             self._judges[key] = Judge(classifier)
         return self._judges[key]
+
+    def matched(self, name: str, model: str) -> Matched:
+        """Return how a model is brought to the confidence of a judge such as ``matched:0.9``."""
+        if (name, model) not in self._matched:
+            wanted = matched_to(name)
+            logits = self._sampled(model)
+            if isinstance(wanted, float):
+                reference = wanted
+            else:
+                reference = mean_confidence(self._sampled(str(wanted)))
+            self._matched[name, model] = Matched(
+                temperature_for(logits, reference), mean_confidence(logits), reference, len(logits)
+            )
+        return self._matched[name, model]
+
+    def judge_hash(self, name: str) -> str:
+        """Return a hash of who a judge other than the model itself is."""
+        wanted = matched_to(name)
+        if wanted is None:
+            return self.hash(name)
+        reference = wanted if isinstance(wanted, float) else self.hash(wanted)
+        return digest(["matched", reference, SAMPLE])
+
+    def _sampled(self, source: str) -> Tensor:
+        if source not in self._confident:
+            judge = self.judge(OWN, source)
+            self._confident[source] = sample_logits(judge, self.data, self.seed).cpu()
+        return self._confident[source]
 
     def classes(self, source: str, outputs: int) -> list[int] | None:
         """Return the model's class for each label of the data; ``None`` if they are others."""

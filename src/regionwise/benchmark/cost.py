@@ -17,13 +17,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from regionwise.attribution.explain import explain
+from regionwise.attribution.recipe import Recipe
 from regionwise.benchmark.blocks import EXTRA, Block, Key, Who
 from regionwise.benchmark.context import Context
 from regionwise.benchmark.digests import digest
+from regionwise.benchmark.foreign import AGAIN, opened, versioned
 from regionwise.benchmark.loaded import open_units
 from regionwise.benchmark.plan import Chunk, Plan, Unit
 from regionwise.benchmark.samples import in_order
+from regionwise.errors import RegionwiseError
 from regionwise.evidence.state import borrowed
+from regionwise.models.classifier import Classifier
+from regionwise.models.placement import device_of
 from regionwise.shapes import Inputs
 
 METRIC: Final = "cost"
@@ -73,14 +78,20 @@ def work_of(run: Callable[[], Any]) -> Work:
 
 
 def cost_items(plan: Plan) -> list[CostItem]:
-    """Return what is to be measured, in the order of the recipe."""
+    """Return what is to be measured, in the order of the recipe; maps made elsewhere cost nothing.
+
+    The id depends on the content of a method's file.
+    """
     if not plan.recipe.cost:
         return []
     return [
-        CostItem(digest([METRIC, used.hash, method, plan.recipe.cost]), used.source, method)
+        CostItem(digest([METRIC, used.hash, name, plan.recipe.cost]), used.source, method)
         for used in plan.models
         for names in used.methods.values()
-        for method in names
+        for (method, recipe), name in zip(
+            opened(names, used.sources).items(), versioned(names, used.sources), strict=True
+        )
+        if AGAIN not in recipe.origin.lacks
     ]
 
 
@@ -93,10 +104,15 @@ def measure_cost(item: CostItem, plan: Plan, context: Context) -> list[Block]:
     names = [picture.name for picture in context.data.pictures]
     chosen = in_order(names, names, context.seed)[: plan.recipe.cost]
     units = tuple(Unit(name) for name in chosen)
-    opened, _ = open_units(Chunk("", item.model, "", "predicted", (), (), units), context)
-    key = Key(item.model, used.hash, item.method, METRIC, "", "", context.seed)
-    who = Who(tuple(o.unit.image for o in opened), (-1,) * len(opened), (-1,) * len(opened))
-    columns = _columns(item, [one.inputs[None] for one in opened], context)
+    shown, _ = open_units(Chunk("", item.model, "", "predicted", (), (), units), context)
+    content = {source.id: source.content for source in used.sources}.get(item.method, "")
+    key = Key(item.model, used.hash, item.method, METRIC, content, "", context.seed)
+    who = Who(tuple(one.unit.image for one in shown), (-1,) * len(shown), (-1,) * len(shown))
+    recipe = opened([item.method], used.sources)[item.method]
+    try:
+        columns = _columns(recipe, context.model(item.model), [one.inputs[None] for one in shown])
+    except RegionwiseError:
+        columns = {}  # the rows of the chunks say why
     return [
         Block(key, who, EXTRA + name, (np.nan,), np.array(column)[:, None])
         for name, column in columns.items()
@@ -104,8 +120,10 @@ def measure_cost(item: CostItem, plan: Plan, context: Context) -> list[Block]:
     ]
 
 
-def _columns(item: CostItem, images: list[Inputs], context: Context) -> dict[str, list[float]]:
-    classifier = context.model(item.model)
+def _columns(
+    method: Recipe, classifier: Classifier, images: list[Inputs]
+) -> dict[str, list[float]]:
+    device = device_of(classifier.module)
 
     def forward() -> None:
         with borrowed(classifier.module), torch.no_grad():
@@ -115,18 +133,18 @@ def _columns(item: CostItem, images: list[Inputs], context: Context) -> dict[str
     one = work_of(forward).forward if images else 0.0
     for number, inputs in enumerate(images):
         if number == 0:
-            explain(classifier, inputs, item.method)
-        _synchronise(context.device)
+            explain(classifier, inputs, method)
+        _synchronise(device)
         start = time.perf_counter()
-        explain(classifier, inputs, item.method)
-        _synchronise(context.device)
+        explain(classifier, inputs, method)
+        _synchronise(device)
         found["seconds"].append(time.perf_counter() - start)
-        work = work_of(lambda inputs=inputs: explain(classifier, inputs, item.method))  # type: ignore[misc]
+        work = work_of(lambda inputs=inputs: explain(classifier, inputs, method))  # type: ignore[misc]
         found["forward"].append(work.forward / one if one else float("nan"))
         found["backward"].append(work.backward / one if one else float("nan"))
     return found
 
 
-def _synchronise(device: str) -> None:
-    if torch.device(device).type == "cuda":
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
         torch.cuda.synchronize(device)

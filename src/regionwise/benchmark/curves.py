@@ -1,26 +1,40 @@
-"""Mean curves over images, and numbers per image, for pictures of a benchmark."""
+"""Mean curves over images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from regionwise.benchmark.answers import numbers_of
-from regionwise.benchmark.reading import Rows, Table
+from torch import Tensor
 
-SHOWN: Final = ("score", "hits", "morf", "lerf", "overlap", "similarity")
-"""Curves that are worth a picture."""
+from regionwise.benchmark.ledger import read_protocols
+from regionwise.benchmark.reading import Rows, Scored, Table
+from regionwise.benchmark.summary import target_of
+from regionwise.metrics.recipe import Values
+from regionwise.metrics.remove_and_classify import accuracy_ratio
+
+SHOWN: Final = ("score", "morf", "lerf", "overlap", "similarity")
+"""Curves that are worth a picture as they are."""
+
+RATIO: Final = "R_k"
+"""What accuracies are shown as: divided by that without as many pixels by chance (CALM)."""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The mean curve of each method by one metric, at the same levels."""
+    """The mean curve of each method by one metric, at the same levels.
+
+    ``images`` are how many the means are over, at most.
+    """
 
     table: Table
+    target: str
     name: str
     levels: tuple[float, ...]
     means: dict[str, tuple[float, ...]]
+    images: int
 
 
 def curves_of(folder: Path) -> list[Curves]:
@@ -29,41 +43,29 @@ def curves_of(folder: Path) -> list[Curves]:
     Raises:
         DataError: the folder holds no rows.
     """
-    rows = Rows(folder)
+    protocols, rows = read_protocols(folder), Rows(folder)
     try:
         found = []
         for table in rows.tables():
             scored = [one for one in rows.scored(table) if one.values.curves]
-            names = scored[0].values.curves if scored else ()
-            for name in (n for n in names if n in SHOWN):
-                means = {
-                    one.method: tuple(one.values.curves[name].nanmean(dim=0).tolist())
-                    for one in scored
-                }
-                found.append(Curves(table, name, scored[0].values.levels, means))
+            target = target_of(protocols, table.protocol)
+            for name in _names(scored):
+                means = {one.method: tuple(_mean(one.values, name).tolist()) for one in scored}
+                levels, images = scored[0].values.levels, max(len(one.units) for one in scored)
+                found.append(Curves(table, target, name, levels, means, images))
         return found
     finally:
         rows.close()
 
 
-def numbers_by_image(folder: Path, images: list[str]) -> dict[str, dict[str, list[float]]]:
-    """Return, by metric and method, the numbers of these images; NaN where there is none.
+def _names(scored: Sequence[Scored]) -> list[str]:
+    """Return the curves that all methods have and that are shown."""
+    shared = set(SHOWN).intersection(*(one.values.curves for one in scored)) if scored else set()
+    ratio = scored and all({"hits", "scattered"} <= set(one.values.curves) for one in scored)
+    return [*(name for name in SHOWN if name in shared), *([RATIO] if ratio else [])]
 
-    Of metrics that hold a class against another, and of judges beside the first, nothing.
-    """
-    rows = Rows(folder)
-    try:
-        judges = {"", rows.plan["recipe"]["judges"][0]}
-        found: dict[str, dict[str, list[float]]] = {}
-        for table in rows.tables():
-            scored = [one for one in rows.scored(table) if one.values.values is not None]
-            units = sorted({unit for one in scored for unit in one.units})
-            places = {image: p for p, (image, against) in enumerate(units) if against < 0}
-            if table.judge not in judges or not places:
-                continue
-            for method, numbers in numbers_of(scored).items():
-                row = [float(numbers[places[i]]) if i in places else float("nan") for i in images]
-                found.setdefault(table.metric, {})[method] = row
-        return found
-    finally:
-        rows.close()
+
+def _mean(values: Values, name: str) -> Tensor:
+    if name == RATIO:
+        return accuracy_ratio(values.curves["hits"], values.curves["scattered"])
+    return values.curves[name].nanmean(dim=0)

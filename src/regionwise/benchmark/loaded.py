@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from regionwise.benchmark.recipe import OWN
 from regionwise.benchmark.truth import Known, cue_of, known_of, truth_of
 from regionwise.data.images import open_image
 from regionwise.errors import InputError, RegionwiseError
-from regionwise.metrics.case import Truth, digest
+from regionwise.evidence.digest import digest
+from regionwise.metrics.case import Truth
 from regionwise.models.preprocessing import Preprocessing
 
 
@@ -103,6 +104,8 @@ def batch_of(opened: Sequence[Opened], chunk: Chunk, context: Context, *, two: b
         second = rest.argmax(dim=1)
     how = context.model(chunk.model).preprocessing
     truth = truth_of([one.known for one in opened], how, context.device)
+    if chunk.target == "pairs":
+        truth = replace(truth, differing=torch.tensor([len(o.unit.differing) for o in opened]))
     return Batch(tuple(opened), inputs, targets, second, labels, truth)
 
 

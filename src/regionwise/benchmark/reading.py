@@ -108,11 +108,18 @@ class Rows:
     def cost(self) -> dict[tuple[str, str], dict[str, float]]:
         """Return, by model and method, the median of seconds and of work over pictures."""
         query = (
-            "select model, method, statistic, median(value) from cost where metric = 'cost'"
-            " group by all"
+            "select model, method, protocol, statistic, median(value) from cost"
+            " where metric = 'cost' group by all"
         )
+        content = {
+            (used["source"], source["id"]): source["content"]
+            for used in self.plan["models"]
+            for source in used.get("sources", [])
+        }
         found: dict[tuple[str, str], dict[str, float]] = {}
-        for model, method, statistic, value in self._asked(query).fetchall():
+        for model, method, made_of, statistic, value in self._asked(query).fetchall():
+            if made_of != content.get((model, method), ""):
+                continue  # of a file that was changed since
             found.setdefault((model, method), {})[statistic.removeprefix(EXTRA)] = value
         return found
 
@@ -160,17 +167,22 @@ def _scored(method: str, columns: Columns) -> Scored:
     numbers: dict[str, NDArray[np.float64]] = {}
     levels: dict[str, tuple[float, ...]] = {}
     cells: list[bytes] = []
-    units: tuple[tuple[str, int], ...] = ()
-    for statistic, part in _parts(columns, "statistic"):
-        names = zip(part["image"].tolist(), part["against"].tolist(), strict=True)
-        units = tuple(dict.fromkeys((str(image), int(other)) for image, other in names))
+    parts = {name: (_units(part), part) for name, part in _parts(columns, "statistic")}
+    units = max((found for found, _ in parts.values()), key=len)
+    for statistic, (own, part) in parts.items():
         if statistic == PIXELS:
             cells = [bytes(cell) for cell in part["cell"]]
-            continue
+        if statistic == PIXELS or len(own) < len(units):
+            continue  # rows of an earlier version lack what was added since
         width = len(part["value"]) // len(units)
         numbers[statistic] = _filled(part["value"]).reshape(len(units), width)
         levels[statistic] = tuple(_filled(part["level"])[:width].tolist())
     return Scored(method, units, values_of(numbers, levels, cells))
+
+
+def _units(part: Columns) -> tuple[tuple[str, int], ...]:
+    names = zip(part["image"].tolist(), part["against"].tolist(), strict=True)
+    return tuple(dict.fromkeys((str(image), int(other)) for image, other in names))
 
 
 def _filled(column: Any) -> NDArray[np.float64]:

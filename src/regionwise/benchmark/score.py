@@ -6,7 +6,7 @@ chunk, the data and the weights only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,16 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from regionwise.attribution.asked import as_recipes
 from regionwise.attribution.explain import explain, explain_all
 from regionwise.attribution.recipe import Recipe
 from regionwise.attribution.result import Attribution
 from regionwise.benchmark.blocks import ERROR, Block, Key, Who, blocks_of
 from regionwise.benchmark.context import Context
 from regionwise.benchmark.digests import digest
+from regionwise.benchmark.foreign import opened as opened_methods
 from regionwise.benchmark.loaded import Batch, Opened, batch_of, open_units
 from regionwise.benchmark.plan import Chunk, protocol_of
 from regionwise.errors import RegionwiseError
+from regionwise.evidence.remembering import remembering
 from regionwise.metrics.case import Case
 from regionwise.metrics.catalog import metrics as known_metrics
 from regionwise.metrics.recipe import Metric
@@ -38,6 +39,7 @@ class _Job:
     chunk: Chunk
     context: Context
     metrics: tuple[Metric, ...]
+    recipes: Mapping[str, Recipe]
 
     @property
     def two(self) -> bool:
@@ -60,10 +62,11 @@ def score_chunk(chunk: Chunk, context: Context) -> list[Block]:
     suffice, half as many images are taken at a time.
 
     Raises:
-        RegionwiseError: the model cannot be loaded.
+        RegionwiseError: the model, or a method that is not ours, cannot be loaded.
     """
     context.model(chunk.model)
-    job = _Job(chunk, context, tuple(known_metrics.parse(text) for text in chunk.metrics))
+    metrics = tuple(known_metrics.parse(text) for text in chunk.metrics)
+    job = _Job(chunk, context, metrics, opened_methods(chunk.methods, chunk.sources))
     opened, failed = open_units(chunk, context)
     try:
         blocks = list(_attempted(job, opened, chunk.methods)) if opened else []
@@ -83,14 +86,26 @@ def _attempted(job: _Job, opened: Sequence[Opened], methods: tuple[str, ...]) ->
     except (RegionwiseError, torch.OutOfMemoryError) as error:
         job.context.forget()
         if len(opened) == 1 and len(methods) == 1:
-            unit = opened[0].unit
-            who = Who((unit.image,), (-1,), (unit.against,))
-            yield _error(job.key(methods[0], None), who, str(error))
+            yield from _given_up(job, opened[0], methods[0], str(error))
             return
         for images, names in _halves(opened, methods):
             yield from _attempted(job, images, names)
         return
     yield from found
+
+
+def _given_up(job: _Job, opened: Opened, method: str, reason: str) -> Iterator[Block]:
+    """Note an error; if it goes away without a second class, of the metrics that ask for one."""
+    who = Who((opened.unit.image,), (-1,), (opened.unit.against,))
+    two = [metric for metric in job.metrics if metric.card.needs & _TWO]
+    others = tuple(metric for metric in job.metrics if metric not in two)
+    if two and others and opened.unit.against < 0:
+        alone = list(_attempted(replace(job, metrics=others), [opened], (method,)))
+        if all(block.key.metric for block in alone):
+            yield from (_error(job.key(method, metric), who, reason) for metric in two)
+            yield from alone
+            return
+    yield _error(job.key(method, None), who, reason)
 
 
 def _halves(
@@ -104,16 +119,19 @@ def _halves(
 
 def _scored(job: _Job, batch: Batch, methods: tuple[str, ...]) -> Iterator[Block]:
     classifier = job.context.model(job.chunk.model)
-    recipes = as_recipes(list(methods))
+    recipes = {name: job.recipes[name].about(batch.who.images) for name in methods}
     asked = [batch.targets] if batch.second is None else [batch.targets, batch.second]
     targets = torch.stack(asked, dim=1)
-    answers = explain_all(classifier, batch.inputs, list(recipes.values()), targets)
+    with remembering(job.context.memory(job.chunk.model)):
+        answers = explain_all(classifier, batch.inputs, list(recipes.values()), targets)
     for method, attribution in answers.items():
         for judge in job.context.judges:
             case = _case(job, batch, recipes[method], attribution, judge)
             for metric in job.metrics:
                 asks = "judge" in metric.card.needs
                 if not asks and judge != job.context.judges[0]:
+                    continue
+                if metric.card.needs & recipes[method].origin.lacks.keys():
                     continue
                 key = job.key(method, metric, judge if asks else "")
                 yield from _measured(key, metric, case, batch.who)
@@ -170,7 +188,7 @@ def _one(case: Case, index: int) -> Case:
     parts: dict[str, Any] = {name: _cut(getattr(case, name), here) for name in (*names, *more)}
     truth = case.truth
     if truth is not None:
-        fields = ("regions", "ignore", "boxes", "parts", "segments")
+        fields = ("regions", "ignore", "boxes", "parts", "segments", "differing")
         known: dict[str, Any] = {name: _cut(getattr(truth, name), here) for name in fields}
         edited = truth.edited
         if edited is not None:

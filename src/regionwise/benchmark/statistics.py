@@ -49,6 +49,51 @@ def bootstrap_any(
     return _percentiles(np.array(found), level)
 
 
+def bootstrap_seeds(
+    values: Numbers, *, seed: int, draws: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of the mean over seeds of the means over images; ``values`` is s n.
+
+    Each draw takes seeds with replacement, and images with replacement within each of them. As all
+    seeds see the same images, the images drawn are the same for all seeds of a draw: drawn apart,
+    what is peculiar to an image would average out over seeds as if there were more images. NaN
+    values are no numbers. NaN with fewer than two seeds or images, or with an infinite number.
+
+    Reference: Owen 2007, The pigeonhole bootstrap.
+    """
+    known = ~np.isnan(values)
+    if min(values.shape) < 2 or not np.isfinite(values[known]).all():
+        return float("nan"), float("nan")
+    seeds, images = values.shape
+    rng = np.random.default_rng([seed, 4])
+    times = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
+    weights = rng.multinomial(images, np.full(images, 1 / images), size=draws)
+    with np.errstate(invalid="ignore"):  # a draw in which a seed has no number
+        means = (weights @ np.where(known, values, 0).T) / (weights @ known.T)
+    return _percentiles(np.where(times > 0, times * means, 0).sum(axis=1) / seeds, level)
+
+
+def bootstrap_any_seeds(
+    seeds: int,
+    count: int,
+    answer: Callable[[int, NDArray[np.int64]], float],
+    *,
+    seed: int,
+    draws: int = 200,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the same interval of any answer made of a seed and of images, given by index."""
+    if min(seeds, count) < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng([seed, 5])
+    found = []
+    for _ in range(draws):
+        picks, places = rng.integers(0, seeds, seeds), rng.integers(0, count, count)
+        own = {int(pick): answer(int(pick), places) for pick in set(picks.tolist())}
+        found.append(np.mean([own[int(pick)] for pick in picks]))
+    return _percentiles(np.array(found), level)
+
+
 def paired_test(differences: Numbers, *, seed: int, draws: int = 9999, side: str = "both") -> float:
     """Return the p-value of a mean of paired differences by flipping their signs.
 

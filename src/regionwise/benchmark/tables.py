@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from regionwise.benchmark.answers import Answer
 from regionwise.benchmark.grids import ARROWS, UNDEFINED, Cell, grids, number, published
+from regionwise.benchmark.notes import legend, notes
 from regionwise.benchmark.summary import Summary
 from regionwise.files import write_text
 
@@ -47,18 +49,24 @@ def answers_csv(summary: Summary) -> str:
     head = [
         *("model", "model_hash", "judge", "target", "metric", "protocol", "method", "name"),
         *("direction", "images", "value", "low", "high", "undefined", "common", "win_rate"),
-        *("published", "source"),
+        *("published", "source", "published_model", "published_data", "seeds"),
     ]
     lines: list[Sequence[object]] = [head]
     for a in summary.answers:
         table = a.table
         key = [table.model, table.model_hash, table.judge, a.target, table.metric, table.protocol]
         numbers = [a.value, a.low, a.high, a.undefined, a.common, a.win_rate]
-        printed = published(summary, a)
-        lines.append([*key, a.method, "value", a.direction, a.images, *numbers, *printed])
+        said = [*_printed(summary, a, ""), a.seeds]
+        lines.append([*key, a.method, "value", a.direction, a.images, *numbers, *said])
         for name, value in a.more.items():
-            lines.append([*key, a.method, name, "", a.images, value, *[""] * 7])
+            said = [*_printed(summary, a, name), a.seeds]
+            lines.append([*key, a.method, name, "", a.images, value, *[""] * 5, *said])
     return _csv(lines)
+
+
+def _printed(summary: Summary, answer: Answer, more: str) -> list[object]:
+    found = published(summary, answer, more)
+    return [""] * 4 if found is None else [found.value, found.source, found.model, found.data]
 
 
 def pairs_csv(summary: Summary) -> str:
@@ -80,12 +88,12 @@ def markdown(summary: Summary) -> str:
     text = [
         f"# {recipe['title']}",
         recipe["summary"],
-        _about(summary),
+        " ".join(notes(summary)),
     ]
     for grid in grids(summary):
         heads = [f"{name} {ARROWS[direction]}".strip() for name, direction in grid.heads]
         rows = [[name, *(_marked(cell) for cell in cells)] for name, cells in grid.rows]
-        text += [f"## {grid.title}", _pipes([["method", *heads], *rows])]
+        text += [f"## {grid.title}", _pipes([["method", *heads], *rows]), legend(grid)]
     text += [*_ranking_text(summary), *_weakness_text(summary), *_cost_text(summary)]
     return "\n\n".join(part for part in [*text, *_missing_text(summary)] if part) + "\n"
 
@@ -102,7 +110,7 @@ def latex(summary: Summary) -> str:
         text.append(
             "\n".join(
                 [
-                    f"% {grid.title}",
+                    *(f"% {line}" for line in (grid.title, legend(grid)) if line),
                     rf"\begin{{tabular}}{{l{'r' * len(heads)}}}",
                     r"\toprule",
                     " & ".join(["Method", *heads]) + r" \\",
@@ -114,16 +122,6 @@ def latex(summary: Summary) -> str:
             )
         )
     return "\n\n".join(text) + "\n"
-
-
-def _about(summary: Summary) -> str:
-    recipe, data = summary.plan["recipe"], summary.plan["data"]
-    done, planned = summary.done
-    return (
-        f"Data: `{data['source']}` ({data['split']}, {data['pictures']} pictures), seed"
-        f" {recipe['seed']}; {done} of {planned} chunks are done. Intervals are 95 % bootstrap"
-        " intervals over images. The best number of a column is bold."
-    )
 
 
 def _marked(cell: Cell) -> str:

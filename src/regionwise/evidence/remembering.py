@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from regionwise.evidence.digest import digest
 from regionwise.evidence.scoring import Remember, forgetful
+from regionwise.models.classifier import Classifier
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import Inputs
 
@@ -54,7 +55,7 @@ _ACTIVE: ContextVar[Memory | None] = ContextVar("remembered masked logits", defa
 
 
 @contextmanager
-def remembering(memory: Memory | nn.Module) -> Iterator[Memory]:
+def remembering(model: nn.Module | Classifier | Memory) -> Iterator[Memory]:
     """Score no masked picture of a network twice while this is open, whichever target is asked.
 
     ::
@@ -65,7 +66,8 @@ def remembering(memory: Memory | nn.Module) -> Iterator[Memory]:
 
     Other networks, and layers, are as if it were not there. Holds for the current thread or task.
     """
-    kept = memory if isinstance(memory, Memory) else Memory(memory)
+    network = model.module if isinstance(model, Classifier) else model
+    kept = network if isinstance(network, Memory) else Memory(network)
     before = _ACTIVE.set(kept)
     try:
         yield kept
