@@ -33,7 +33,8 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         typer.Option(
             "--method",
             help="A method, settings behind a colon: score-cam++:activation=mish. "
-            "May be repeated; [bold]regionwise methods[/bold] lists them.",
+            "May be repeated; [bold]regionwise methods[/bold] lists them. "
+            "Or one of your own, my_file.py:MyCAM, or of captum, captum:Saliency.",
         ),
     ] = ["grad-cam", "score-cam++"],  # noqa: B006 - typer copies it
     target: Annotated[

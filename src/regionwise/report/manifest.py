@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import fields
 from math import isfinite
 from typing import Any
 
@@ -12,7 +11,6 @@ import PIL
 import torch
 
 from regionwise._version import __version__
-from regionwise.attribution.catalog import methods
 from regionwise.attribution.recipe import Recipe
 from regionwise.attribution.result import Attribution
 from regionwise.attribution.showing import file_stem
@@ -32,13 +30,13 @@ def versions() -> dict[str, str]:
 
 def method_record(recipe: Recipe) -> dict[str, Any]:
     """Return a method's id, where it is from, and all its settings, defaults included."""
-    card = methods.card(recipe.name)
+    card = recipe.card
     return {
         "id": recipe.id,
         "title": card.title,
         "reference": card.reference,
         "class_agnostic": card.class_agnostic,
-        "settings": {item.name: getattr(recipe, item.name) for item in fields(recipe)},
+        "settings": dict(recipe.settings),
     }
 
 
