@@ -21,6 +21,7 @@ class BenchmarkRequest:
     out: Path
     models: tuple[str, ...] = ()
     maps: tuple[Path, ...] = ()
+    segments: Path | None = None
     changes: tuple[str, ...] = ()
     limit: int | None = None
     device: str = "cpu"
@@ -56,6 +57,13 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
         typer.Option(
             "--maps",
             help="A folder of maps that were made elsewhere, DIR/IMAGE.npy. May be repeated.",
+        ),
+    ] = None,
+    segments: Annotated[
+        Path | None,
+        typer.Option(
+            "--segments",
+            help="A folder of segments, DIR/IMAGE.png with a number per pixel, and names.txt.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for rows and tables.")] = Path(
@@ -96,6 +104,7 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
         out=out,
         models=tuple(model or ()),
         maps=tuple(maps or ()),
+        segments=segments,
         changes=tuple(settings or ()),
         limit=limit,
         device=device,

@@ -19,6 +19,7 @@ from regionwise.benchmark.preparing import prepare, with_models
 from regionwise.benchmark.recipe_files import read_recipe
 from regionwise.benchmark.run import run_plan
 from regionwise.benchmark.samples import read_benchmark_data
+from regionwise.benchmark.segments import with_segments
 from regionwise.benchmark.summary import Summary, summarise
 from regionwise.benchmark.tables import write_tables
 from regionwise.lock import holding
@@ -35,7 +36,7 @@ def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int
         request.models,
         request.limit,
     )
-    data = read_benchmark_data(request.data)
+    data = with_segments(read_benchmark_data(request.data), request.segments)
     context = Context(data, recipe.seed, recipe.judges, request.device)
     plan = prepare(recipe, context)
     if request.dry_run:

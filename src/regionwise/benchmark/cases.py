@@ -46,7 +46,7 @@ def cases_of(tables: Sequence[PerImage], count: int, seed: int, *, higher: bool)
     for why in cycle(_TURNS):
         if len(found) == min(count, pictures):
             break
-        unit = next(unit for unit in queues[why] )
+        unit = next(unit for unit in queues[why] if unit[0] not in found)
         found[unit[0]] = Shown(unit, why, values[unit])
     return sorted(found.values(), key=lambda one: sign * one.value)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from regionwise.benchmark.foreign import Source, opened
 from regionwise.benchmark.loaded import preprocessing_of
 from regionwise.benchmark.recipe import OWN
 from regionwise.benchmark.samples import read_benchmark_data
+from regionwise.benchmark.segments import with_segments
 from regionwise.data.images import open_image
 from regionwise.errors import DataError, InputError, RegionwiseError
 from regionwise.evidence.remembering import remembering
@@ -55,7 +57,9 @@ def context_of(plan: Mapping[str, Any], device: str) -> Context:
     Raises:
         DataError: the data is gone, or is not what was benchmarked any more.
     """
+    given = plan["data"].get("segments")
     data = read_benchmark_data(plan["data"]["source"])
+    data = with_segments(data, Path(given) if given else None)
     if data.fingerprint() != plan["data"]["fingerprint"]:
         raise DataError(
             f"{data.source!r} is not what was benchmarked any more; --gallery 0 does without it"

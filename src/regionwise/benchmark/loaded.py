@@ -103,7 +103,8 @@ def batch_of(opened: Sequence[Opened], chunk: Chunk, context: Context, *, two: b
         rest = logits.scatter(1, targets[:, None], -torch.inf)
         second = rest.argmax(dim=1)
     how = context.model(chunk.model).preprocessing
-    truth = truth_of([one.known for one in opened], how, context.device)
+    known, named = [one.known for one in opened], context.data.segment_names
+    truth = truth_of(known, how, context.device, named)
     if chunk.target == "pairs":
         truth = replace(truth, differing=torch.tensor([len(o.unit.differing) for o in opened]))
     return Batch(tuple(opened), inputs, targets, second, labels, truth)
@@ -115,7 +116,7 @@ def _opened(unit: Unit, chunk: Chunk, context: Context) -> Opened:
     known = known_of(how, picture, image.size, context.data.scenes.get(unit.image))
     if unit.against >= 0:
         region = cue_of(how, picture, image.size, unit.differing)
-        known = Known(region, known.boxes, known.parts, known.scene, known.size)
+        known = replace(known, region=region)
     return Opened(unit, how(image)[0].to(context.device), known, picture.label)
 
 

@@ -36,7 +36,7 @@ from regionwise.shapes import Inputs
 _ALWAYS: Final = frozenset(
     {"judge", "maps", "again", "second", "second_maps", "second_targets", "model", "on_model"}
 )
-_OF_DATA: Final = frozenset({"regions", "boxes", "parts", "edited"})
+_OF_DATA: Final = frozenset({"regions", "boxes", "parts", "edited", "segments"})
 _PICKY: Final = frozenset({JOINT, POOLED_HEAD, TAIL})
 
 
@@ -73,6 +73,8 @@ def prepare(recipe: BenchmarkRecipe, context: Context) -> Plan:
         "pictures": len(data.pictures),
         "fingerprint": data.fingerprint(),
     }
+    if data.segments:
+        about["segments"] = data.segments
     chunks = chunks_of(recipe, models, metrics, units, salt_of(recipe, about, judges))
     if not chunks:
         reasons = [*left_out.items(), *(item for used in models for item in used.left_out.items())]

@@ -42,6 +42,7 @@ class Picture:
     part_mask: Path | None = None
     instances: Path | None = None
     locations: NDArray[np.float64] | None = None
+    segments: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ class BenchmarkData:
         pictures: in the order of the files.
         scenes: of rendered birds, by the picture's name.
         class_attributes: (classes, 312) in 0..100, where there are any.
+        segments: the folder of the segments that the user brought, if any; and their names.
     """
 
     source: str
@@ -63,6 +65,8 @@ class BenchmarkData:
     pictures: tuple[Picture, ...]
     scenes: Mapping[str, Scene] = field(default_factory=dict)
     class_attributes: NDArray[np.float64] | None = None
+    segments: str = ""
+    segment_names: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -80,15 +84,20 @@ class BenchmarkData:
             "regions": all(p.segmentation is not None for p in self.pictures),
             "parts": all(p.part_mask is not None for p in self.pictures),
             "edited": all(p.name in self.scenes for p in self.pictures),
+            "segments": any(p.segments is not None for p in self.pictures),
         }
         return frozenset(name for name, known in some.items() if known)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over class names, and names, labels and sizes of all files."""
+        """Return a SHA-256 over class names, names, labels and sizes of all files, and segments."""
         digest = hashlib.sha256("\n".join((self.split, *self.class_names)).encode())
         for one in self.pictures:
             sizes = [p.stat().st_size for p in (one.path, one.segmentation, one.part_mask) if p]
             digest.update(f"\n{one.name} {one.label} {sizes} {one.box}".encode())
+        for one in self.pictures if self.segments else ():
+            content = one.segments.read_bytes() if one.segments else b""
+            digest.update(hashlib.sha256(content).digest())
+        digest.update("\n".join(self.segment_names).encode())
         return digest.hexdigest()
 
     @cached_property

@@ -89,12 +89,8 @@ def tradeoff_of(
 
 
 def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether the first, (cost, goodness), is no reason to take the second."""
-    better = one[1] > other[1] and not _twins(one[1], other[1])
-    cheaper = one[0] * SAME_COST < other[0]
-    return (better and one[0] <= SAME_COST * other[0]) or (
-        cheaper and (better or _twins(one[1], other[1]))
-    )
+    """Whether the first, (cost, goodness), is better and costs no more."""
+    return one[1] > other[1] and not _twins(one[1], other[1]) and one[0] <= SAME_COST * other[0]
 
 
 def _twins(first: float, second: float) -> bool:

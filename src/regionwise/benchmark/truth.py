@@ -39,6 +39,7 @@ class Known:
     parts: NDArray[np.bool_] | None
     scene: Scene | None
     size: tuple[int, int]
+    segments: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,10 @@ def known_of(
     elif picture.box is not None:
         boxes = [picture.box]
     framed = None if boxes is None else tuple(framed_boxes(how, boxes, size))
-    return Known(region, framed, parts, scene, size)
+    segments = None
+    if picture.segments is not None:
+        segments = framed_mask(how, _mask(picture.segments, size))
+    return Known(region, framed, parts, scene, size, segments)
 
 
 def cue_of(
@@ -141,10 +145,14 @@ def cue_of(
 
 
 def truth_of(
-    known: Sequence[Known], how: Preprocessing | None, device: str | torch.device = "cpu"
+    known: Sequence[Known],
+    how: Preprocessing | None,
+    device: str | torch.device = "cpu",
+    segment_names: Sequence[str] = (),
 ) -> Truth:
     """Put what is known of several pictures together; a field that one lacks is left out."""
     boxes = [k.boxes for k in known]
+    segments = _segments(known, device) if segment_names else None
     parts = _stacked([k.parts for k in known], device)
     return Truth(
         regions=_stacked([k.region for k in known], device),
@@ -156,7 +164,18 @@ def truth_of(
         parts=parts,
         part_names=() if parts is None else UNITED_PARTS,
         edited=_edited(known, how),
+        segments=segments,
+        segment_names=tuple(segment_names),
     )
+
+
+def _segments(known: Sequence[Known], device: str | torch.device) -> torch.Tensor | None:
+    """Return the segments of all pictures, -1 all over one that has none; or none has any."""
+    size = next((k.segments.shape for k in known if k.segments is not None), None)
+    if size is None:
+        return None
+    planes = [np.full(size, -1) if k.segments is None else k.segments for k in known]
+    return torch.from_numpy(np.stack(planes).astype(np.int64)).to(device)
 
 
 def _edited(known: Sequence[Known], how: Preprocessing | None) -> Edited | None:

@@ -40,6 +40,8 @@ def zones_of(segments: NDArray[np.integer], count: int, width: float) -> NDArray
     Raises:
         InputError: a number is no segment's.
     """
+    if segments.size and segments.max() < 0:
+        raise InputError("the picture has no segments")
     if segments.size and not 0 <= segments.min() <= segments.max() < count:
         raise InputError(
             f"segments are numbered 0 to {count - 1}, not {segments.min()} to {segments.max()}"

@@ -41,7 +41,7 @@ PARTS: Final = {
     "boxes": "truth with boxes",
     "parts": "truth with a mask per part",
     "edited": "truth with the images rendered again, each part changed in turn",
-    "segments": "truth with segments",
+    "segments": "truth with segments (benchmark --segments DIR)",
 }
 """What a metric may need of a case, and how to say that it is missing."""
 
