@@ -1,6 +1,7 @@
 """Measure how far methods and metrics agree with the peers that carry them; write docs/parity.md.
 
-    python scripts/parity.py                          about a quarter of an hour on one core
+    python scripts/parity.py                   about a quarter of an hour on one core
+    python scripts/parity.py --only metrics    keeps the section on methods as it stands
 
 Raw maps at the layer's own resolution, on a torchvision ResNet-18 with seeded random weights in
 float64, at `layer3` (behind which the tail is not linear) and `layer4` (behind which it is pooling
@@ -10,6 +11,7 @@ The rows of Quantus need `pip install quantus`, which is no dependency; without 
 out, and the page says so.
 """
 
+import argparse
 import contextlib
 import io
 import sys
@@ -24,13 +26,10 @@ import numpy as np
 import torch
 import torchvision
 from captum.attr import InputXGradient, IntegratedGradients, LayerGradCam, Saliency
-from parity_metrics import SAME, Row, birds
-from parity_others import other_rows
-from parity_peers import peer_rows
+from parity_section import metric_lines
 
 import regionwise
 from regionwise.files import write_text
-from regionwise.metrics.catalog import metrics
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -41,17 +40,6 @@ with warnings.catch_warnings():
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "parity.md"
 LAYERS = ("layer3", "layer4")
 INTRODUCTION = __doc__.split("\n\n")[2].replace("\n", " ")
-QUANTUS = find_spec("quantus") is not None
-METRICS = f"""## Metrics
-
-The same number by a peer's metric and by ours: on rendered birds (seeded), the shipped classifier
-`birds-1` in float64, its predicted classes, and the same maps in [0, 1] at the size of the
-pictures unless the table says otherwise. Numbers are means over pictures (over all points of a
-curve); the difference is the largest of any picture, relative to the largest of the peer's
-numbers, and up to {SAME:.0e} is called the same. Where a metric differs, a further row undoes what
-the verdict says. "softmax" means that the peer was asked for probabilities. Quantus and the
-imputation of pytorch-grad-cam round pictures to single precision; their networks are given those.
-"""
 
 PYTORCH_GRAD_CAM = {
     "grad-cam": pgc.GradCAM,
@@ -167,74 +155,38 @@ def method_lines() -> Iterator[str]:
         yield f"| `{method}` | {who} | {layer} | {difference:.1e} | {correlation:.6f} | {verdict} |"
 
 
-def metric_rows() -> Iterator[Row]:
-    """Yield the rows of all metrics; those of Quantus where it is installed."""
-    torch.manual_seed(0)
-    pictures = birds()
-    yield from peer_rows(pictures)
-    yield from other_rows(pictures.first(2))
-    if QUANTUS:
-        from parity_quantus import quantus_rows  # noqa: PLC0415 - optional
-        from parity_quantus_trust import trust_rows  # noqa: PLC0415
-
-        yield from quantus_rows(pictures)
-        yield from trust_rows(pictures)
+def kept(title: str) -> Iterator[str]:
+    """Yield a section of the page as it stands."""
+    _, _, behind = PAGE.read_text(encoding="utf-8").partition(f"## {title}\n")
+    yield f"## {title}\n{behind.partition(chr(10) + '## ')[0].rstrip()}"
 
 
-def metric_lines() -> Iterator[str]:
-    """Yield the section of metrics, and what one side has alone."""
-    yield METRICS
-    if not QUANTUS:
-        yield "Quantus was not installed: its rows are missing (`pip install quantus`).\n"
-    yield "| metric here | peer | its metric | maps | ours | theirs | difference | verdict |"
-    yield "|---|---|---|---|---|---|---|---|"
-    compared = set()
-    for row in metric_rows():
-        compared.add(row.metric.partition(":")[0])
-        yield str(row)
-    yield from alone_lines(compared)
-
-
-def alone_lines(compared: set[str]) -> Iterator[str]:
-    """Yield which metrics only the peers have, and which only we have."""
-    yield "\n### Without a counterpart\n"
-    if QUANTUS:
-        from parity_quantus import unused  # noqa: PLC0415 - optional
-
-        yield f"- Quantus has, and Regionwise has not: {', '.join(f'`{n}`' for n in unused())}."
-        yield (
-            "  Nearest: `pxap`, a mean of precisions, to `RelevanceRankAccuracy` and"
-            " `TopKIntersection`, precisions at one depth; `top2-iou` to `RandomLogit`;"
-            " `sanity-check` to `EfficientMPRT` and `SmoothMPRT`. `implementation-invariance` is"
-            " another axiom than `InputInvariance`.\n"
-        )
-    yield (
-        "- captum has, and Regionwise has not: `sensitivity_max` and `infidelity`. Its"
-        " `sensitivity_max` asks how much a map moves with the picture; `sensitivity` here is the"
-        " axiom of Sundararajan et al. 2017.\n"
-    )
-    ours = [name for name in metrics if name not in compared]
-    yield f"- Regionwise has, and none of these peers has: {', '.join(f'`{n}`' for n in ours)}."
+def installed() -> str:
+    """Return the versions of the peers that are there."""
+    modules = {"grad-cam": "pytorch_grad_cam", "scikit-image": "skimage", "scikit-learn": "sklearn"}
+    names = ("grad-cam", "torchcam", "captum", "quantus", "scikit-image", "scikit-learn", "scipy")
+    there = [name for name in names if find_spec(modules.get(name, name)) is not None]
+    return ", ".join(f"{name} {version(name)}" for name in (*there, "numpy", "torch"))
 
 
 def main():
     """Measure and write."""
-    known = {"grad-cam": "grad-cam", "torchcam": "torchcam", "captum": "captum"}
-    known |= {"quantus": "quantus", "scikit-image": "skimage", "scikit-learn": "sklearn"}
-    known |= {"scipy": "scipy", "numpy": "numpy", "torch": "torch"}
-    versions = ", ".join(
-        f"{name} {version(name)}" for name, module in known.items() if find_spec(module) is not None
-    )
-    lines = [
-        "# Agreement with the peers, measured\n",
-        f"Made by `python scripts/parity.py`; versions: {versions}.\n",
-    ]
-    for line in chain(method_lines(), [""], metric_lines()):
-        lines.append(line)
-        print(line, flush=True)
-    write_text(PAGE, "\n".join(lines) + "\n")
+    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    asked.add_argument("--only", choices=SECTIONS, help="keep the other section as it stands")
+    only = asked.parse_args().only
+    made = "Made by `python scripts/parity.py`; versions"
+    lines = ["# Agreement with the peers, measured\n", f"{made}: {installed()}.\n"]
+    for name, section in SECTIONS.items():
+        measured = section() if only in {None, name} else kept(name.capitalize())
+        for line in chain(measured, [""]):
+            lines.append(line)
+            print(line, flush=True)
+    write_text(PAGE, "\n".join(lines).rstrip() + "\n")
     if any("unexplained" in line for line in lines):
         sys.exit("a difference is unexplained")
+
+
+SECTIONS = {"methods": method_lines, "metrics": metric_lines}
 
 
 if __name__ == "__main__":

@@ -43,6 +43,16 @@ def test_the_mean_is_over_pictures_that_have_both(generator):
     assert found.counts[place["x"], place["z"]] == 1
 
 
+def test_a_picture_with_a_constant_map_does_not_count(generator):
+    a, b = torch.rand(2, 4, 4, generator=generator)
+    found = agreement_of([correlated({"x": a, "y": b}), correlated({"x": a, "y": 0 * b})])
+    place = {name: k for k, name in enumerate(found.methods)}
+    assert found.counts[place["x"], place["y"]] == 1
+    assert found.counts[place["x"], place["x"]] == 2
+    rho = float(spearman(a[None], b[None]))
+    assert found.mean[place["x"], place["y"]] == pytest.approx(rho)
+
+
 def test_methods_that_never_meet_have_no_number():
     pictures = [Correlated((name,), np.ones((1, 1))) for name in "xy"]
     found = agreement_of(pictures)
