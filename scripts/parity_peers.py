@@ -104,11 +104,9 @@ def torch_cam_own_maps(pictures: Birds) -> Iterator[Row]:
         ("average-drop:score=logit", None, pictures.targets),
         ("average-drop", SOFTMAX, probability),
     ):
-
-        def peer(_: int, score=score):
-            return ClassificationMetric(GradCAM(model, layer), score)
-
-        theirs = by_picture(pictures, peer)["avg_drop"]
+        with GradCAM(model, layer) as extractor:
+            made = partial(ClassificationMetric, extractor, score)
+            theirs = by_picture(pictures, lambda _, made=made: made())["avg_drop"]
         name = f"`ClassificationMetric` of its `GradCAM`, {'softmax' if score else 'logits'}"
         own = numbers(pictures.measured(metric, pictures.saliency(MAPS)).values)
         why = f"{scaled}; and explains what it scores, the probability" if score else scaled

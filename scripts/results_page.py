@@ -14,6 +14,7 @@ report.
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import shutil
 from html.parser import HTMLParser
@@ -32,7 +33,8 @@ HEAD = """\
 
 What one full benchmark says of {methods} methods on one network, and what {claims} claims of the
 papers come to on three families of networks. Rendered birds are a small world with known truth;
-nothing here is said of other pictures or networks. Run the same on yours: the commands are below.
+nothing here is said of other pictures or networks. BirdNet sees 224 pixels, the other two families
+144, and each network was trained once. Run the same on yours: the commands are below.
 
 Made by `python scripts/results_page.py`; do not edit.
 
@@ -40,13 +42,15 @@ Made by `python scripts/results_page.py`; do not edit.
 
 """
 BODY = """
-All of it, with curves, agreement, cost, and pictures that can be sorted: [the report](results/birds.html)
-(one file; download and open it). All tables with their intervals:
+All of it, with curves, agreement, cost, and pictures that can be sorted:
+[the report](results/birds.html) (one file; download and open it). All tables with their intervals:
 [results/birds.md](results/birds.md).
 
 ## Do the papers' claims hold here?
 
 {counted}
+
+{lists}
 
 ![every claim in every family](results/claims.svg)
 
@@ -61,6 +65,29 @@ Every claim with its test, its interval in each family and the verdict:
 
 {provenance}
 """
+
+
+LISTS = {
+    "holds": "Hold in every family",
+    "does not hold": "Do not hold: against the claim in one family at least, and for it in none",
+    "undecided": "Undecided, with the number of families in which it holds",
+}
+
+
+def claims_by_verdict(path: Path) -> str:
+    """Return the claims as lists, one for each verdict over all families."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = {row["claim"]: row for row in csv.DictReader(file)}.values()
+    blocks = []
+    for word, title in LISTS.items():
+        found = [row for row in rows if row["overall"] == word]
+        said = [
+            f"- {row['says']} ({row['source']})"
+            + (f": {row['holds_in']}" if word == "undecided" else "")
+            for row in found
+        ]
+        blocks.append("\n".join([f"**{title}** ({len(found)}):", "", *said]))
+    return "\n\n".join(blocks)
 
 
 class Markdown(HTMLParser):
@@ -124,7 +151,12 @@ def main() -> None:
     )
     page = HEAD.format(methods=methods, claims=counted.split()[0])
     page += as_markdown(answer_section(advice_of(summary))) + "\n"
-    page += BODY.format(counted=counted, commands=commands, provenance=provenance)
+    page += BODY.format(
+        counted=counted,
+        lists=claims_by_verdict(given.claims / "claims.csv"),
+        commands=commands,
+        provenance=provenance,
+    )
     write_text(DOCS / "results.md", page)
 
 

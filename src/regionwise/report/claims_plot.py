@@ -12,8 +12,8 @@ from regionwise.benchmark.claims_pairs import Compared
 from regionwise.benchmark.claims_tables import difference
 from regionwise.benchmark.claims_verdicts import Finding, Verdict, Word
 
-WIDTH, MIDDLE, HALF = 1100, 540, 130
-LABEL, FAMILY, NUMBERS, WORD = 8, 322, 690, 955
+WIDTH, MIDDLE, HALF = 1130, 540, 130
+LABEL, FAMILY, NUMBERS, WORD = 8, 322, 690, 985
 LINE, STEP, GAP, TOP = 15, 19, 14, 34
 COLOURS: Final[dict[Word, str]] = {
     "holds": "#2166ac",
