@@ -157,7 +157,9 @@ def method_lines() -> Iterator[str]:
 
 def kept(title: str) -> Iterator[str]:
     """Yield a section of the page as it stands."""
-    _, _, behind = PAGE.read_text(encoding="utf-8").partition(f"## {title}\n")
+    _, found, behind = PAGE.read_text(encoding="utf-8").partition(f"## {title}\n")
+    if not found:
+        sys.exit(f"{PAGE} has no section {title!r} to keep; measure it")
     yield f"## {title}\n{behind.partition(chr(10) + '## ')[0].rstrip()}"
 
 

@@ -71,5 +71,9 @@ def alone_lines(compared: set[str]) -> Iterator[str]:
         " `sensitivity_max` asks how much a map moves with the picture; `sensitivity` here is the"
         " axiom of Sundararajan et al. 2017.\n"
     )
+    yield (
+        "- pytorch-grad-cam has, and Regionwise has not: removal at Otsu's threshold"
+        ' (`percentile="auto"`), and ARCC, whose parts are here.\n'
+    )
     ours = [name for name in metrics if name not in compared]
-    yield f"- Regionwise has, and none of these peers has: {', '.join(f'`{n}`' for n in ours)}."
+    yield f"- Regionwise has, and no row above compares: {', '.join(f'`{n}`' for n in ours)}."
