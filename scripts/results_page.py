@@ -123,7 +123,6 @@ def as_markdown(markup: str) -> str:
     """Return simple markup as Markdown."""
     reader = Markdown()
     reader.feed(markup)
-    # a name in bold code: **`x`** rather than two marks at the same place
     return re.sub(r"\n{3,}", "\n\n", "".join(reader.parts)).strip()
 
 

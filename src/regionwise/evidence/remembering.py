@@ -23,7 +23,7 @@ REMEMBERED: Final = 2**25
 class Memory:
     """Logits of pictures under masks that depend on picture, layer and a key, for one network.
 
-    All is forgotten when the network's weights, buffers or mode change.
+    All is forgotten when the network's weights or buffers change.
     """
 
     def __init__(self, model: nn.Module, *, most: int = REMEMBERED) -> None:
