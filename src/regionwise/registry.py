@@ -42,6 +42,8 @@ class Setting:
         """Whether the setting may have this value."""
         if self.allowed is not None:
             return value in self.allowed
+        if value is None and self.default is None:
+            return True
         return self.at_least is None or value >= self.at_least
 
 

@@ -42,7 +42,7 @@ class Counted(nn.Module):
         self.early = Counter()
         self.stem = nn.Conv2d(3, CHANNELS, 3, padding=1, stride=2)
         self.trunk = Counter()
-        self.last = nn.Sequential(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), nn.ReLU())
+        self.last = nn.Sequential(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), nn.Softplus())
         self.tail = Counter()
         self.fc = nn.Linear(CHANNELS, 5)
 
@@ -110,3 +110,46 @@ def test_finding_the_layer_costs_one_pass_of_one_image_once():
     assert net.trunk.counts["images"] == 1 + 3
     explain_all(net, inputs, ["grad-cam"])
     assert net.trunk.counts["images"] == 1 + 3 + 3
+
+
+class Given(nn.Module):
+    """Counts its images; its map is what it was given."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels, self.fed = channels, []
+        self.last = nn.Identity()
+
+    def forward(self, x):
+        self.fed.append(x.clone())
+        return self.last(self.channels.expand(len(x), -1, -1, -1)).mean(dim=(2, 3)) + x.mean()
+
+
+def given(channels, method):
+    net = Given(channels.double())
+    inputs = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).double()
+    found = explain_all(net, inputs, [method], 0, layer="last")
+    (only,) = found.values()
+    return only.details["channel_weights"], net.fed
+
+
+def test_equal_channels_are_scored_once_and_empty_masks_with_one_empty_image():
+    one = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    flat = torch.ones(2, 2)
+    channels = torch.stack([one, 0 * flat, one, 7 * flat, one.T, 0 * flat, -0.0 * flat])
+    weights, fed = given(channels, "score-cam")
+    # the batch itself; one empty image for both; two different masks of each image
+    assert [len(x) for x in fed] == [2, 1, 4] or [len(x) for x in fed] == [2, 4, 1]
+    assert torch.equal(weights[:, :, 0], weights[:, :, 2])
+    # tanh(7) is a mask like any other
+    assert sum(len(x) for x in given(channels, "score-cam++")[1]) == 2 + 1 + 2 * 3
+    # sigmoid(0) is no empty mask either
+    fed = given(channels, "score-cam++:activation=sigmoid")[1]
+    assert sum(len(x) for x in fed) == 2 + 2 * 4
+
+
+def test_images_with_few_masks_share_a_pass():
+    fed = given(torch.rand(3, 2, 2), "score-cam:chunk=8")[1]
+    assert [len(x) for x in fed] == [2, 6]
+    fed = given(torch.rand(3, 2, 2), "score-cam:chunk=5")[1]
+    assert [len(x) for x in fed] == [2, 3, 3]

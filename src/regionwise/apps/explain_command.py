@@ -66,6 +66,14 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     weights: Annotated[
         str, typer.Option("--weights", help="pretrained, random, or a file with weights.")
     ] = "pretrained",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            help="float32, bfloat16 or float16 in front of the layer; float32 behind it.",
+            show_default="that of the weights",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -95,6 +103,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         device=device,
         batch_size=batch_size,
         weights=weights,
+        precision=precision,
         seed=seed,
     )
     try:

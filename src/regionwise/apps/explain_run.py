@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -26,6 +26,7 @@ from regionwise.attribution.foreign_names import apart
 from regionwise.attribution.recipe import Recipe
 from regionwise.data.images import open_image
 from regionwise.errors import ImageError, ModelError, RegionwiseError
+from regionwise.evidence.engine import Precision, check_precision
 from regionwise.evidence.targets import TargetSpec, Versus
 from regionwise.files import write_json
 from regionwise.models.classifier import Classifier
@@ -66,6 +67,7 @@ class _Done:
     rows: list[Row] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     layers: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def explain_images(request: ExplainRequest, open_progress: OpenProgress) -> Outcome:
@@ -79,6 +81,7 @@ def explain_images(request: ExplainRequest, open_progress: OpenProgress) -> Outc
     found, missing = collect_images(request.images, request.out)
     if not found:
         raise _nothing_explained(missing)
+    check_precision(request.precision)
     recipes = as_recipes([with_seed(method, request.seed) for method in request.methods])
     classifier = load_model(request.model, weights=request.weights, device=request.device)
     job, done = _Job(request, classifier, recipes), _Done(alone=len(found) + len(missing) == 1)
@@ -142,6 +145,7 @@ def _explain_batch(
             _targets(request),
             list(request.layers) or None,
             fuse=request.fuse,
+            precision=cast("Precision | None", request.precision),
         )
     except torch.OutOfMemoryError as error:
         raise ModelError(
@@ -178,6 +182,7 @@ def _keep(job: _Job, done: _Done, image: NamedImage, explained: Explained) -> No
     write_together(job.request.out / image.folder, files)
     done.records.append(image_record(explained, source=source, folder=image.folder))
     done.layers.append(explained.first.layer)
+    done.notes.extend(note for note in explained.first.notes if note not in done.notes)
     if len(done.records) <= SHEET_IMAGES:
         done.rows.extend(sheet_rows(explained, Path(source).name))
 
@@ -215,6 +220,8 @@ def _finish(job: _Job, done: _Done) -> None:
         "target": request.target,
         "against": request.against,
         "device": request.device,
+        "precision": request.precision,
+        "notes": done.notes,
         "methods": [method_record(recipe) for recipe in job.recipes.values()],
         "images": done.records,
         "failed": [{"source": f.source, "reason": f.reason} for f in done.failed],

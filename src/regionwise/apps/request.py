@@ -23,6 +23,8 @@ class ExplainRequest:
         device: where the network runs.
         batch_size: images at a time.
         weights: ``pretrained``, ``random`` or a file.
+        precision: in which numbers the network runs in front of the layer; ``None`` for those of
+            its weights.
         seed: for methods with a setting ``seed`` that was not given; ``None`` leaves theirs.
     """
 
@@ -38,4 +40,5 @@ class ExplainRequest:
     device: str = "cpu"
     batch_size: int = 8
     weights: str = "pretrained"
+    precision: str | None = None
     seed: int | None = None

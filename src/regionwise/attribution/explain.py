@@ -24,6 +24,7 @@ from regionwise.attribution.fusion import check_fuse, fused
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.attribution.result import Attribution, flags_of
 from regionwise.errors import SettingError
+from regionwise.evidence.engine import Precision
 from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS
 from regionwise.evidence.probe import Probe
 from regionwise.evidence.targets import TargetSpec, class_name
@@ -43,6 +44,7 @@ def explain(  # noqa: PLR0913 - one parameter for each choice
     *,
     fuse: str = "mean",
     create_graph: bool = False,
+    precision: Precision | None = None,
 ) -> Attribution:
     """Explain a prediction with one method.
 
@@ -60,12 +62,23 @@ def explain(  # noqa: PLR0913 - one parameter for each choice
             require gradients, for a loss on the map. The model then runs in the mode it is in:
             in training mode dropout drops, and batch statistics and the random state move on, as
             in any forward pass of yours; there is one for each layer and each noisy copy.
+        precision: in which numbers the network runs in front of the layer: ``"bfloat16"`` or
+            ``"float16"`` for speed; from the layer on, with its gradients and the method's formula,
+            everything is in single precision. ``None`` for the dtype of the weights. A network
+            that refuses it runs in single precision, and ``Attribution.notes`` says so.
 
     Raises:
         RegionwiseError: see :mod:`regionwise.errors`.
     """
     found = explain_all(
-        model, inputs, [method], targets, layer, fuse=fuse, create_graph=create_graph
+        model,
+        inputs,
+        [method],
+        targets,
+        layer,
+        fuse=fuse,
+        create_graph=create_graph,
+        precision=precision,
     )
     return next(iter(found.values()))
 
@@ -79,6 +92,7 @@ def explain_all(  # noqa: PLR0913 - one parameter for each choice
     *,
     fuse: str = "mean",
     create_graph: bool = False,
+    precision: Precision | None = None,
 ) -> dict[str, Attribution]:
     """Explain a prediction with several methods, gathering their evidence once.
 
@@ -105,6 +119,7 @@ def explain_all(  # noqa: PLR0913 - one parameter for each choice
             needs=needs,
             class_names=classifier.class_names,
             create_graph=create_graph,
+            precision=precision,
         ) as probe:
             targets = probe.targets.spec
             by_layer.append(_answers(probe, recipes, classifier, shown))
@@ -164,6 +179,7 @@ def _attribution(
         signed=recipe.signed or (recipe.exact and probe.targets.pair is not None),
         exact=recipe.exact and probe.targets.pair is None,
         uses_layer=recipe.card.uses_layer,
+        notes=tuple(probe.engine.notes),
     )
 
 

@@ -15,7 +15,6 @@ from regionwise.attribution.percentile import percentile
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.evidence.masking import is_constant, upsample
 from regionwise.evidence.probe import Probe
-from regionwise.evidence.scoring import CHUNK
 from regionwise.registry import CHUNKED
 from regionwise.shapes import Activations, Gradients, Maps
 
@@ -83,7 +82,7 @@ class GroupCAM(Recipe):
     name: ClassVar[str] = "group-cam"
     groups: int = field(default=32, metadata={"at_least": 1})
     variant: Variant = "plain"
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for gradients and for the scores of each group's mask over the blurred image."""

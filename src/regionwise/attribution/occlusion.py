@@ -62,7 +62,7 @@ class Occlusion(Recipe):
     window: int | None = None
     stride: int | None = None
     fill: float = 0.0
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __post_init__(self) -> None:
         """Refuse windows that hide nothing, or leave gaps."""
@@ -94,7 +94,7 @@ class Occlusion(Recipe):
         drops = whole - probe.targets.masked_scores(logits)
         total = probe.inputs.new_zeros(*drops.shape[:2], *probe.size)
         count = probe.inputs.new_zeros(probe.size)
-        for part in chunks(len(corners), self.chunk):
+        for part in chunks(len(corners), self.chunk or CHUNK):
             hidden = covers(part)
             times = hidden.sum(dim=0)
             total = total + occlusion_map(drops[:, :, part], hidden) * times

@@ -17,7 +17,7 @@ def scores_of_own_masks(
     maps: Float[Tensor, "n t m i j"],
     *,
     fill: Float[Tensor, "n c h w"] | float = 0.0,
-    chunk: int,
+    chunk: int | None,
 ) -> Float[Tensor, "n t m"]:
     """Return what each target scores on the image masked with each of its own maps, n t m.
 
@@ -29,7 +29,7 @@ def scores_of_own_masks(
         key: names everything that decides the maps.
         maps: n t m i j.
         fill: what replaces what is removed.
-        chunk: masked images per forward pass.
+        chunk: masked images per forward pass; ``None`` for what suits the machine.
     """
     flat = maps.flatten(1, 2)
 

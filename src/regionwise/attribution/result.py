@@ -51,6 +51,7 @@ class Attribution:
         exact: the cells of a map add up to the probability of its class, by the network's own
             head; pictures then say which regions hold how much.
         uses_layer: the maps depend on the layer; pictures then name it.
+        notes: what ran otherwise than asked, in words: a precision that the network refuses, say.
 
     Asked for with ``create_graph=True``, maps, scores and probabilities carry the graph to the
     model's parameters, and so does the saliency.
@@ -71,6 +72,7 @@ class Attribution:
     signed: bool = False
     exact: bool = False
     uses_layer: bool = True
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of images."""

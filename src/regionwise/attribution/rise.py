@@ -85,7 +85,7 @@ class RISE(Recipe):
     cells: int = field(default=7, metadata={"at_least": 1})
     keep: float = 0.5
     seed: int = 0
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __post_init__(self) -> None:
         """Refuse a probability that is none, or keeps nothing."""
@@ -106,7 +106,7 @@ class RISE(Recipe):
         logits = probe.logits_under(key, masks, self.masks, chunk=self.chunk, fixed=True)
         scores = probe.targets.masked_scores(logits)
         total = probe.inputs.new_zeros(*scores.shape[:2], *probe.size)
-        for part in chunks(self.masks, self.chunk):
+        for part in chunks(self.masks, self.chunk or CHUNK):
             share = (part.stop - part.start) / self.masks
             total = total + share * rise_map(scores[:, :, part], masks(0, part), keep=self.keep)
         return RawMaps(total)

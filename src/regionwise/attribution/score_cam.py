@@ -13,7 +13,6 @@ from torch import Tensor
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.evidence.masking import MinMaxOrder, is_constant, minmax_masks
 from regionwise.evidence.probe import Probe
-from regionwise.evidence.scoring import CHUNK
 from regionwise.registry import CHUNKED
 from regionwise.shapes import (
     Activations,
@@ -87,7 +86,7 @@ class ScoreCAM(Recipe):
 
     name: ClassVar[str] = "score-cam"
     variant: Variant = "code"
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for the logits of the image under each channel's mask."""

@@ -77,7 +77,7 @@ class ScoreCAMpp(Recipe):
     name: ClassVar[str] = "score-cam++"
     activation: Activation = "tanh"
     variant: Variant = "code"
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for the logits of the image under each channel's gated mask, and sum the gates."""
@@ -94,7 +94,7 @@ class ScoreCAMpp(Recipe):
     def _gated_sum(self, probe: Probe, weights: ChannelWeights) -> Maps:
         """Sum chunk by chunk: all gates at once would be K images."""
         total = probe.activations.new_zeros(*weights.shape[:2], *probe.size)
-        for part in chunks(weights.shape[2], self.chunk):
+        for part in chunks(weights.shape[2], self.chunk or CHUNK):
             gates = gated_masks(probe.activations[:, part], probe.size, self.activation)
             total = total + torch.einsum("ntk,nkhw->nthw", weights[:, :, part], gates)
         return total.relu()

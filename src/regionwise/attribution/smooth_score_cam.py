@@ -15,7 +15,6 @@ from regionwise.attribution.score_cam import channel_weights_of, score_cam_map
 from regionwise.attribution.smooth_grad import check_level
 from regionwise.evidence.masking import MinMaxOrder, minmax_masks
 from regionwise.evidence.probe import Probe
-from regionwise.evidence.scoring import CHUNK
 from regionwise.registry import CHUNKED
 from regionwise.shapes import ChannelLogits, ChannelWeights
 
@@ -69,7 +68,7 @@ class SSCAM(Recipe):
     level: float = 2.0
     variant: SSVariant = "activations"
     seed: int = 0
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __post_init__(self) -> None:
         """Refuse a negative noise level."""
@@ -127,7 +126,7 @@ class ISCAM(Recipe):
     name: ClassVar[str] = "is-cam"
     steps: int = field(default=10, metadata={"at_least": 1})
     variant: ISVariant = "path"
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for the logits of the image under each channel's mask, scaled step by step."""

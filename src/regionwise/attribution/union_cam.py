@@ -17,7 +17,6 @@ from regionwise.attribution.score_cam import score_cam_map
 from regionwise.errors import SettingError
 from regionwise.evidence.masking import is_constant, min_max, minmax_masks
 from regionwise.evidence.probe import Probe
-from regionwise.evidence.scoring import CHUNK
 from regionwise.registry import CHUNKED
 from regionwise.shapes import Activations, Gradients, Maps, Scores
 
@@ -104,7 +103,7 @@ class UnionCAM(Recipe):
     unite: bool = True
     select: bool = True
     negative: Negative = "region"
-    chunk: int = field(default=CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __post_init__(self) -> None:
         """Refuse a percentile that is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
@@ -79,3 +80,16 @@ def apply_mask(
     if isinstance(fill, float) and fill == 0.0:
         return kept * image
     return kept * image + (1 - kept) * fill
+
+
+def masked_into(
+    room: Float[Tensor, "m c h w"],
+    image: Float[Tensor, "c h w"],
+    keep: Float[Tensor, "m h w"],
+    fill: Float[Tensor, "c h w"] | float = 0.0,
+) -> None:
+    """Write one image under each of some masks into ``room``, as :func:`apply_mask` makes it."""
+    kept = keep.to(room.dtype).unsqueeze(1)
+    torch.mul(kept, image, out=room)
+    if isinstance(fill, Tensor) or fill != 0.0:
+        room.add_((1 - kept) * fill)

@@ -12,16 +12,20 @@ its graph; layer and input gradients then come from the same backward pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
+from regionwise.errors import SettingError
 from regionwise.evidence import checks
-from regionwise.evidence.forward import run_once
+from regionwise.evidence.digest import digest
+from regionwise.evidence.engine import MANY, Engine, Precision, check_precision
+from regionwise.evidence.forward import Watched, run_once
 from regionwise.evidence.graphs import check_graph, derivatives, find_joined_head
 from regionwise.evidence.needs import (
     GRADIENTS,
@@ -31,15 +35,15 @@ from regionwise.evidence.needs import (
     POOLED_HEAD,
     TAIL,
 )
-from regionwise.evidence.remembering import remember_for
+from regionwise.evidence.remembering import recall_for
 from regionwise.evidence.replay import Tail, checked_tail
 from regionwise.evidence.resolve import resolve_targets
 from regionwise.evidence.scoring import (
-    CHUNK,
     Gate,
     MaskSource,
+    Recall,
+    Scorer,
     chunks,
-    forgetful,
     score_channel_masks,
     score_masks,
 )
@@ -51,7 +55,7 @@ from regionwise.heads.joint import Joint
 from regionwise.heads.pooled import PooledHead, find_pooled_head
 from regionwise.models.adapters import link_of
 from regionwise.models.grids import Grid, stacked, unstacked
-from regionwise.models.placement import device_of, dtype_of
+from regionwise.models.placement import device_of
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import (
     Activations,
@@ -81,6 +85,9 @@ class Probe:
             parameters, and by the inputs if these require gradients, for losses on maps. The
             model then runs in the mode it is in: in training mode dropout drops, and batch
             statistics and the random state move on, as in any forward pass of yours.
+        precision: in which numbers the network runs in front of the layer, ``"float32"``,
+            ``"bfloat16"`` or ``"float16"``; from the layer on everything is in single precision.
+            ``None`` for the dtype of the weights.
 
     Attributes:
         model: the network, without wrappers; in eval mode while the probe is open.
@@ -90,6 +97,7 @@ class Probe:
         logits: n y.
         targets: resolved, t per image.
         scores: the explained scalars, n t.
+        engine: runs the network; its ``notes`` say what ran otherwise than asked.
 
     Raises:
         InputError: inputs of the wrong shape or dtype, or not finite.
@@ -110,8 +118,15 @@ class Probe:
         needs: frozenset[str] = frozenset({GRADIENTS}),
         class_names: Sequence[str] | None = None,
         create_graph: bool = False,
+        precision: Precision | None = None,
     ) -> None:
         checks.check_known(needs)
+        if create_graph and precision is not None:
+            raise SettingError(
+                "a map that stays differentiable (create_graph=True) runs in the numbers of its"
+                " network; leave precision out"
+            )
+        check_precision(precision)
         self.model = unwrap(model)
         self._given = inputs
         self._spec = targets
@@ -119,12 +134,15 @@ class Probe:
         self._needs = needs
         self.class_names = class_names
         self.create_graph = create_graph
+        self.precision = precision
+        self._engine: Engine | None = None
         self._stack = ExitStack()
         self._cache: dict[Hashable, Any] = {}
 
     def __enter__(self) -> Probe:  # noqa: PYI034 - beartype has no Self
         with ExitStack() as stack:
             stack.enter_context(borrowed(self.model, as_it_is=self.create_graph))
+            self.engine = self._engine or self._new_engine()
             fed = self._checked_inputs()
             self.slices = fed.shape[2] if fed.dim() == 5 else None
             self.inputs: Inputs = fed if self.slices is None else stacked(fed)
@@ -194,17 +212,42 @@ class Probe:
             )
         return joint
 
-    def masked_logits(self, key: Hashable, gate: Gate, *, chunk: int = CHUNK) -> ChannelLogits:
-        """Logits of the inputs under one mask per channel, n k y; computed once per ``key``."""
+    def masked_logits(
+        self,
+        key: Hashable,
+        gate: Gate,
+        *,
+        chunk: int | None = None,
+        channels: Int[Tensor, "n b"] | None = None,
+    ) -> ChannelLogits:
+        """Logits of the inputs under one mask per channel, n k y; computed once per ``key``.
+
+        Args:
+            key: names the gate.
+            gate: turns channels 1 k i j into masks 1 k h w.
+            chunk: masked images per forward pass; by default what suits the machine.
+            channels: of each image; then n b y. What is known of all channels is not run again.
+        """
         checks.check_declared(MASKED_SCORES, self._needs)
-        remember = remember_for(self.model, (key, self.layer), self.inputs)
-        logits: Tensor = self._once(
-            ("masked", key),
-            lambda: score_channel_masks(
-                self.forward, self.inputs, self.activations, gate, chunk=chunk, remember=remember
-            ),
-        )
-        return logits
+        recall = recall_for(self.model, (key, self.layer, self.precision), self.inputs)
+        if channels is None:
+            run = partial(self._score_channels, gate, chunk, None, recall)
+            logits: Tensor = self._once(("masked", key), run)
+            return logits
+        whole = self._cache.get(("masked", key))
+        if whole is None and recall is not None:
+            rows = [recall.get(index) for index in range(len(self.inputs))]
+            known = [row for row in rows if row is not None]
+            whole = torch.stack(known) if len(known) == len(rows) else None
+        if whole is not None:
+            taken: Tensor = whole[torch.arange(len(whole))[:, None], channels]
+            return taken
+        picked = digest(channels)
+        name = (key, self.layer, self.precision, picked)
+        recall = recall_for(self.model, name, self.inputs)
+        run = partial(self._score_channels, gate, chunk, channels, recall)
+        some: Tensor = self._once(("masked", key, picked), run)
+        return some
 
     def logits_under(
         self,
@@ -213,17 +256,15 @@ class Probe:
         count: int,
         *,
         fill: Inputs | float = 0.0,
-        chunk: int = CHUNK,
+        chunk: int | None = None,
         fixed: bool = False,
     ) -> ChannelLogits:
         """Logits under ``count`` masks, n m y, once per ``key``; ``fixed``: for any picture."""
         checks.check_declared(MASKED_SCORES, self._needs)
-        remember = remember_for(self.model, key, self.inputs) if fixed else forgetful
+        recall = recall_for(self.model, (key, self.precision), self.inputs) if fixed else None
         logits: Tensor = self._once(
             ("masks", key),
-            lambda: score_masks(
-                self.forward, self.inputs, masks, count, fill=fill, chunk=chunk, remember=remember
-            ),
+            lambda: score_masks(self._scorer(chunk), masks, count, fill=fill, recall=recall),
         )
         return logits
 
@@ -231,7 +272,7 @@ class Probe:
     def tail(self) -> Tail:
         """The network behind the layer, checked to give the network's own logits."""
         checks.check_declared(TAIL, self._needs)
-        unchecked = Tail(self.model, self.inputs, self._pass.recording, self.grid)
+        unchecked = Tail(self.engine, self.inputs, self._pass.recording, self.grid)
         tail: Tail
         tail = self._once("tail", partial(checked_tail, unchecked, self.activations, self.logits))
         return tail
@@ -251,7 +292,17 @@ class Probe:
         """
         spec = self.targets.spec if targets is None else targets
         fed = inputs if self.slices is None else unstacked(inputs, self.slices)
-        return Probe(self.model, fed, spec, self.layer, needs=needs, create_graph=self.create_graph)
+        other = Probe(
+            self.model,
+            fed,
+            spec,
+            self.layer,
+            needs=needs,
+            create_graph=self.create_graph,
+            precision=self.precision,
+        )
+        other._engine = self.engine
+        return other
 
     def baseline_logits(self, fill: float = 0.0) -> Logits:
         """Logits of an image that is ``fill`` everywhere, in the units of the inputs, n y."""
@@ -263,23 +314,55 @@ class Probe:
         return logits.expand(len(self.inputs), -1)
 
     def forward(self, inputs: Inputs) -> Logits:
-        """Run the model as it is, without a graph."""
-        with torch.no_grad():
-            return checks.as_logits(self.model(inputs), len(inputs)).detach()
+        """Run the model on other inputs, without a graph."""
+        found = self.engine.pace.over(
+            len(inputs), inputs, lambda part: self._scorer().logits(self.engine.feed(inputs[part]))
+        )
+        return torch.cat(found)
+
+    @property
+    def _module(self) -> nn.Module:
+        return self.model.get_submodule(self.layer)
+
+    def _scorer(self, chunk: int | None = None) -> Scorer:
+        return Scorer(self.engine, self._module, self.inputs, chunk)
+
+    def _score_channels(
+        self, gate: Gate, chunk: int | None, channels: Tensor | None, recall: Recall | None
+    ) -> Tensor:
+        blank = partial(self.baseline_logits, 0.0)
+        return score_channel_masks(
+            self._scorer(chunk),
+            self.activations,
+            gate,
+            channels=channels,
+            recall=recall,
+            blank=lambda: blank()[:1],
+        )
+
+    def _new_engine(self) -> Engine:
+        many = MASKED_SCORES in self._needs or len(self._given) >= MANY
+        return Engine(self.model, self.precision, copies=many, plain=self.create_graph)
 
     def _forward_once(self, fed: Fed, module: nn.Module) -> None:
-        where, create_graph = (self.layer, module), self.create_graph
-        self._pass = once = run_once(self.model, fed, where, self._needs, create_graph=create_graph)
+        at = Watched(self.engine, self.layer, module)
+        self._pass = once = run_once(at, fed, self._needs, create_graph=self.create_graph)
         self.grid: Grid = once.grid
-        self.activations: Activations = self._shown(once.leaf)
+        self.activations: Activations = self._shown(once.activations)
         self.logits: Logits = checks.finite_logits(self._shown(once.logits), self.model)
         checks.check_classes(self.logits, link_of(self.model))
 
     def _backward(self) -> tuple[Tensor, ...]:
         """Differentiate every target's score once: by the layer, and by the inputs if asked."""
-        wants_inputs, create_graph = INPUT_GRADIENTS in self._needs, self.create_graph
-        sources = (self._pass.leaf, self._pass.fed) if wants_inputs else (self._pass.leaf,)
-        return derivatives(self._graph_scores, sources, self.layer, create_graph=create_graph)
+        wants_inputs, leaves = INPUT_GRADIENTS in self._needs, self._pass.leaves
+        sources = (*leaves, self._pass.fed) if wants_inputs else leaves
+        # a tail may be run again by its own backward pass
+        with self.engine.running(), nullcontext() if wants_inputs else self.engine.exact():
+            found = derivatives(
+                self._graph_scores, sources, self.layer, create_graph=self.create_graph
+            )
+        by_layer = found[0] if len(leaves) == 1 else torch.cat(found[: len(leaves)])
+        return by_layer, *found[len(leaves) :]
 
     def _shown(self, tensor: Tensor) -> Tensor:
         """Return a tensor without its graph, unless that is to be kept; a leaf here has none."""
@@ -295,4 +378,4 @@ class Probe:
         checks.check_volumes(self.model, checked, self._needs)
         if self.create_graph:
             check_graph(self.model, checked, self._needs)
-        return checked.to(device_of(self.model), dtype_of(self.model))
+        return checked.to(device_of(self.model), self.engine.dtype)

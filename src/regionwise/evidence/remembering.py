@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from torch import Tensor, nn
 
 from regionwise.evidence.digest import digest
-from regionwise.evidence.scoring import Remember, forgetful
+from regionwise.evidence.weights_state import weights_state
 from regionwise.models.classifier import Classifier
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import Inputs
@@ -29,22 +31,25 @@ class Memory:
     def __init__(self, model: nn.Module, *, most: int = REMEMBERED) -> None:
         self.model = unwrap(model)
         self._most = most
-        self._state = _state_of(self.model)
+        self._state = weights_state(self.model)
         self._known: OrderedDict[Hashable, Tensor] = OrderedDict()
 
-    def row(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
-        """Return the logits m y of a picture under masks; ``key`` names picture and masks."""
-        state = _state_of(self.model)
+    def get(self, key: Hashable) -> Tensor | None:
+        """Return the logits m y of a picture under masks, if known; ``key`` names both."""
+        state = weights_state(self.model)
         if state != self._state:
             self._known.clear()
             self._state = state
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
-        self._known[key] = found = compute()
+        if key not in self._known:
+            return None
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    def put(self, key: Hashable, logits: Tensor) -> None:
+        """Keep logits; what was asked for longest ago is dropped if they are too many."""
+        self._known[key] = logits
         while len(self._known) > 1 and sum(t.numel() for t in self._known.values()) > self._most:
             self._known.popitem(last=False)
-        return found
 
     def forget(self) -> None:
         """Drop everything."""
@@ -75,18 +80,30 @@ def remembering(model: nn.Module | Classifier | Memory) -> Iterator[Memory]:
         _ACTIVE.reset(before)
 
 
-def remember_for(model: nn.Module, key: Hashable, inputs: Inputs) -> Remember:
-    """Return what remembers the logits of each input under the masks that ``key`` names."""
+@dataclass(frozen=True, eq=False)
+class Recollection:
+    """What a memory holds of some pictures under the masks that a key names."""
+
+    memory: Memory
+    key: Hashable
+    inputs: Inputs
+
+    def get(self, index: int) -> Tensor | None:
+        """Return the logits m y of a picture of the batch, if they are known."""
+        return self.memory.get((self.key, self._digests[index]))
+
+    def put(self, index: int, logits: Tensor) -> None:
+        """Keep the logits m y of a picture of the batch."""
+        self.memory.put((self.key, self._digests[index]), logits)
+
+    @cached_property
+    def _digests(self) -> list[str]:
+        return [digest(one) for one in self.inputs]
+
+
+def recall_for(model: nn.Module, key: Hashable, inputs: Inputs) -> Recollection | None:
+    """Return what remembers each input under the masks that ``key`` names, if something does."""
     memory = _ACTIVE.get()
     if memory is None or memory.model is not model:
-        return forgetful
-    return lambda index, compute: memory.row((key, digest(inputs[index])), compute)
-
-
-def _state_of(model: nn.Module) -> tuple[object, ...]:
-    """Return what changes whenever a weight or buffer is replaced or written in place."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return tuple(
-        (id(t), t.data_ptr(), 0 if t.is_inference() else t._version)  # noqa: SLF001 - no other way
-        for t in tensors
-    )
+        return None
+    return Recollection(memory, key, inputs)

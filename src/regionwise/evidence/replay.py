@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.evidence.checks import as_logits
+from regionwise.evidence.engine import Engine
 from regionwise.models.grids import Grid
 from regionwise.shapes import Activations, Inputs, Logits
 
@@ -92,18 +93,23 @@ class Tail:
     """The network behind a layer, as a function of the layer's map.
 
     Attributes:
-        model: the whole network.
+        engine: runs the whole network.
         inputs: what it was fed, n c h w.
         recording: what lies before the layer.
         grid: how the layer's output is read.
         mode: ``replay`` if that was seen to give the network's own logits, else ``full``.
     """
 
-    model: nn.Module
+    engine: Engine
     inputs: Inputs
     recording: Recording
     grid: Grid
     mode: TailMode = "replay"
+
+    @property
+    def model(self) -> nn.Module:
+        """The whole network."""
+        return self.engine.model
 
     def __call__(self, index: int, activations: Activations) -> Logits:
         """Return the logits m y of image ``index`` if its map were each of m k i j."""
@@ -112,6 +118,8 @@ class Tail:
         count = len(activations)
         fed = self.inputs[index : index + 1].expand(count, *self.inputs.shape[1:])
         with ExitStack() as stack:
+            stack.enter_context(self.engine.running())
+            stack.enter_context(self.engine.exact())
             if self.mode == "replay":
                 stack.enter_context(self._answering(index, count))
             layer = self.model.get_submodule(self.recording.layer)
@@ -137,7 +145,7 @@ def checked_tail(tail: Tail, activations: Activations, logits: Logits) -> Tail:
     """Return the tail in the mode that gives the network's own logits for its own map."""
     twice = activations[:1].expand(2, -1, -1, -1)
     for mode in ("replay", "full"):
-        candidate = Tail(tail.model, tail.inputs, tail.recording, tail.grid, mode)
+        candidate = Tail(tail.engine, tail.inputs, tail.recording, tail.grid, mode)
         try:
             with torch.no_grad():
                 found = candidate(0, twice)
@@ -147,7 +155,7 @@ def checked_tail(tail: Tail, activations: Activations, logits: Logits) -> Tail:
         slack = 64 * torch.finfo(logits.dtype).eps
         if (found - logits[:1]).abs().amax() <= max(slack, 1e-5) * scale:
             return candidate
-    return Tail(tail.model, tail.inputs, tail.recording, tail.grid, "full")
+    return Tail(tail.engine, tail.inputs, tail.recording, tail.grid, "full")
 
 
 def _playback(outputs: list[Any], original: Callable[..., Any]) -> Callable[..., Any]:

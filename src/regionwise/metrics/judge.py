@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from regionwise.errors import ModelError, SettingError, TargetError
 from regionwise.evidence.checks import as_logits, check_inputs, finite_logits
-from regionwise.evidence.scoring import CHUNK, chunks
+from regionwise.evidence.engine import MANY, Engine
 from regionwise.evidence.state import borrowed
 from regionwise.models.adapters import chances, link_of
 from regionwise.models.classifier import Classifier
-from regionwise.models.placement import device_of, dtype_of
+from regionwise.models.placement import device_of
 from regionwise.shapes import Inputs, Logits
 
 Score: TypeAlias = Literal["probability", "logit"]
@@ -38,7 +38,7 @@ class Judge:
         passes: how many images were run through the network so far.
     """
 
-    def __init__(self, model: nn.Module | Classifier, *, chunk: int = CHUNK) -> None:
+    def __init__(self, model: nn.Module | Classifier, *, chunk: int | None = None) -> None:
         self.classifier = model if isinstance(model, Classifier) else Classifier(model)
         self.temperature = 1.0
         self.passes = 0
@@ -73,11 +73,19 @@ class Judge:
 
     def _run(self, inputs: Inputs) -> Logits:
         model = self.classifier.module
-        fed = check_inputs(inputs).to(device_of(model), dtype_of(model))
         with borrowed(model), torch.no_grad():
-            found = [as_logits(model(fed[part]), len(fed[part])) for part in self._parts(fed)]
+            engine = Engine(model, copies=len(inputs) >= MANY)
+            fed = check_inputs(inputs).to(device_of(model), engine.dtype)
+            found = engine.settle(lambda: self._answers(engine, fed))
         self.passes += len(fed)
         return finite_logits(torch.cat(found), model)
+
+    def _answers(self, engine: Engine, fed: Inputs) -> list[Logits]:
+        def run(part: slice) -> Logits:
+            return as_logits(engine.model(engine.feed(fed[part])), part.stop - part.start)
+
+        with engine.running():
+            return engine.pace.over(len(fed), fed, run, asked=self._chunk)
 
     def under(self, key: Hashable, make: Callable[[], Inputs]) -> Logits:
         """Return the logits of the images that ``make`` gives; a known key is not run again.
@@ -122,9 +130,6 @@ class Judge:
 
     def _divided(self, logits: Logits) -> Logits:
         return logits if self.temperature == 1 else logits / self.temperature
-
-    def _parts(self, fed: Tensor) -> list[slice]:
-        return list(chunks(len(fed), self._chunk))
 
     def _remembered(self) -> int:
         return sum(logits.numel() for logits in self._known.values())

@@ -1,0 +1,179 @@
+"""Stand-ins for a network's weights: in another layout, in other numbers, without gradients.
+
+A network is explained by its own code with other tensors in the places of its weights, for the
+length of a pass. The weights themselves keep values, strides and dtype. Stand-ins that are views
+share the weight's memory; those that are copies are kept for the next call, and made again when a
+weight was replaced or written to - also by way of ``.data``, which torch does not count.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from regionwise.evidence.weights_state import weights_state
+
+_Table: TypeAlias = dict[str, Tensor | None]
+
+_BLOCK: Final = 2**20
+"""Numbers of a weight that are summed up into one when it is looked at again."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What stand-ins look like.
+
+    Attributes:
+        dtype: of all weights and buffers that are floating point; ``None`` leaves theirs.
+        products: of what is multiplied (weights and biases of convolutions and linear layers), in
+            front of the layer; ``None`` for the same as behind it.
+        channels_last: weights of flat convolutions lie with their channels last.
+    """
+
+    dtype: torch.dtype | None = None
+    products: torch.dtype | None = None
+    channels_last: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """One entry of a module's weights or buffers, and what stands in for it."""
+
+    module: weakref.ref[nn.Module]
+    buffer: bool
+    name: str
+    exact: Tensor
+    coarse: Tensor
+    sums: tuple[float, ...]
+
+    @property
+    def table(self) -> _Table:
+        return _table(self.module(), buffer=self.buffer)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the weight that was copied still holds the same numbers."""
+        tensor = self.table.get(self.name)
+        return not self.sums or (tensor is not None and _sums(tensor) == self.sums)
+
+
+class StandIns:
+    """The stand-ins of one network in one form; ask :func:`stand_ins` for them."""
+
+    def __init__(self, model: nn.Module, form: Form) -> None:
+        made: dict[tuple[int, bool], tuple[Tensor, Tensor, tuple[float, ...]]] = {}
+        self._places: list[_Place] = []
+        for module in model.modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue
+            multiplies = isinstance(module, _ConvNd | nn.Linear)
+            for buffer in (False, True):
+                for name, tensor in _table(module, buffer=buffer).items():
+                    if tensor is None or not _replaceable(tensor, form, buffer=buffer):
+                        continue
+                    # a weight that several modules share keeps being shared
+                    key = (id(tensor), multiplies)
+                    if key not in made:
+                        made[key] = _made(tensor, form, multiplies=multiplies, buffer=buffer)
+                    self._places.append(_Place(weakref.ref(module), buffer, name, *made[key]))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the copies among them still say what the weights say."""
+        return all(place.fresh for place in self._places)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the stand-ins stand in; whatever happens inside, the weights come back."""
+        tables = [(place.table, place.name) for place in self._places]
+        before = [table[name] for table, name in tables]
+        try:
+            self.put(coarse=False)
+            yield
+        finally:
+            for (table, name), tensor in zip(tables, before, strict=True):
+                table[name] = tensor
+
+    def put(self, *, coarse: bool) -> None:
+        """Put the coarse numbers, or the exact ones, where the network finds its weights."""
+        for place in self._places:
+            place.table[place.name] = place.coarse if coarse else place.exact
+
+
+_KEPT: Final[weakref.WeakKeyDictionary[nn.Module, tuple[object, dict[Form, StandIns]]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def stand_ins(model: nn.Module, form: Form) -> StandIns:
+    """Return a network's stand-ins, made once until a weight changes."""
+    state = weights_state(model)
+    before, known = _KEPT.get(model, (None, {}))
+    if before != state:
+        known = {}
+        _KEPT[model] = (state, known)
+    if form not in known or not known[form].fresh:
+        known[form] = StandIns(model, form)
+    return known[form]
+
+
+def _table(module: nn.Module | None, *, buffer: bool) -> _Table:
+    if module is None:
+        return {}
+    return module._buffers if buffer else module._parameters  # type: ignore[return-value]  # noqa: SLF001
+
+
+def _replaceable(tensor: Tensor, form: Form, *, buffer: bool) -> bool:
+    """Whether a tensor is a plain one; a buffer, which a pass may write to, only if it must be."""
+    plain = type(tensor) in {nn.Parameter, Tensor} and not tensor.is_meta
+    if not plain or tensor.is_inference() or tensor.layout != torch.strided:
+        return False
+    if not buffer:
+        return True
+    return form.dtype is not None and tensor.is_floating_point() and tensor.dtype != form.dtype
+
+
+def _made(
+    tensor: Tensor, form: Form, *, multiplies: bool, buffer: bool
+) -> tuple[Tensor, Tensor, tuple[float, ...]]:
+    """Return the exact and the coarse stand-in of a weight, and its sums if one is a copy."""
+    source = exact = tensor.detach()
+    floating = exact.is_floating_point()
+    if form.dtype is not None and floating:
+        exact = exact.to(form.dtype)
+    if form.channels_last and exact.dim() == 4 and multiplies:
+        exact = exact.contiguous(memory_format=torch.channels_last)
+    coarse = exact
+    if form.products is not None and floating and multiplies:
+        coarse = exact.to(form.products)
+    copied = any(one.data_ptr() != source.data_ptr() for one in (exact, coarse))
+    sums = _sums(source) if copied else ()
+    if buffer:
+        return exact, coarse, sums
+    frozen = nn.Parameter(exact, requires_grad=False)
+    return frozen, frozen if coarse is exact else nn.Parameter(coarse, requires_grad=False), sums
+
+
+def _sums(tensor: Tensor) -> tuple[float, ...]:
+    """Return a few sums that another value anywhere, or another order, would change."""
+    flat = tensor.detach().reshape(-1).float()
+    weights = _weights(flat.device)
+    blocks = [flat[at : at + _BLOCK] for at in range(0, len(flat), _BLOCK)]
+    return tuple(torch.stack([b @ weights[: len(b)] for b in blocks]).tolist()) if blocks else ()
+
+
+@cache
+def _weights(device: torch.device) -> Tensor:
+    """Return fixed numbers, different enough from each other, between 1 and 2 and of both signs."""
+    generator = torch.Generator().manual_seed(0)
+    size = torch.rand(_BLOCK, generator=generator) + 1
+    sign = torch.randint(2, (_BLOCK,), generator=generator) * 2 - 1
+    return (size * sign).to(device)
