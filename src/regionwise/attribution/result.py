@@ -218,7 +218,7 @@ def flags_of(maps: GridMaps, *, gradients: Tensor | None = None) -> Flags:
         "constant": finite & (low == high) & (high > 0),
     }
     if gradients is not None:
-        reasons["zero gradient"] = (gradients == 0).flatten(2).all(dim=2)
+        reasons["zero gradient"] = ~gradients.flatten(2).any(dim=2)
     holds = {name: where.tolist() for name, where in reasons.items()}
     return tuple(
         tuple(

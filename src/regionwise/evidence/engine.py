@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.errors import RegionwiseError, SettingError, nearest
+from regionwise.evidence.folding import Fold, folds_of
 from regionwise.evidence.mixed import InSingle
 from regionwise.evidence.pace import Pace
 from regionwise.evidence.standins import Form, StandIns, stand_ins
@@ -93,6 +94,7 @@ class Engine:
         self.dtype = own if asked is None else torch.float32
         self._ways = [Way()] if plain else _ways(model, own, asked, copies=copies)
         self._asked = precision
+        self._copies = copies and not plain
         self._stand_ins: StandIns | None = None
         self._way = Way()
         self._settled = False
@@ -110,6 +112,18 @@ class Engine:
     def way(self) -> Way:
         """How the network is run."""
         return self._way if self._settled else self._ways[0]
+
+    def fold(self, image: Tensor, layer: str) -> None:
+        """Look for normalisations that can be left to convolutions, but none that ``layer`` shows.
+
+        Args:
+            image: one of the inputs, 1 c h w.
+            layer: name of what is explained.
+        """
+        if self._settled or not self._copies or image.dim() != 4:
+            return
+        found = [f for f in folds_of(self.model, image) if layer not in f.shown_by]
+        self._ways = [self._folding(way, tuple(found)) for way in self._ways]
 
     def settle(self, run: Callable[[], R]) -> R:
         """Run something the first way that the network takes, and keep to it from now on."""
@@ -176,6 +190,12 @@ class Engine:
     def exact(self) -> AbstractContextManager[Any]:
         """Make passes behind the layer alone: in single precision, whatever passes by."""
         return nullcontext() if self.way.coarse is None else InSingle(active=True)
+
+    def _folding(self, way: Way, folds: tuple[Fold, ...]) -> Way:
+        """Return a way with folds, if its weights are copies in any case."""
+        if way.form is None or not (way.form.channels_last or way.form.products):
+            return way
+        return replace(way, form=replace(way.form, folds=folds))
 
     def _take(self, way: Way) -> None:
         self._way, self._settled = way, True

@@ -346,6 +346,7 @@ class Probe:
 
     def _forward_once(self, fed: Fed, module: nn.Module) -> None:
         at = Watched(self.engine, self.layer, module)
+        self.engine.fold(fed[:1], self.layer)
         self._pass = once = run_once(at, fed, self._needs, create_graph=self.create_graph)
         self.grid: Grid = once.grid
         self.activations: Activations = self._shown(once.activations)

@@ -9,7 +9,7 @@ weight was replaced or written to - also by way of ``.data``, which torch does n
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from regionwise.evidence.folding import Fold, folded
 from regionwise.evidence.weights_state import weights_state
 
 _Table: TypeAlias = dict[str, Tensor | None]
+_Made: TypeAlias = tuple[Tensor, Tensor, tuple[float, ...]]
 
 _BLOCK: Final = 2**20
 """Numbers of a weight that are summed up into one when it is looked at again."""
@@ -36,11 +38,13 @@ class Form:
         products: of what is multiplied (weights and biases of convolutions and linear layers), in
             front of the layer; ``None`` for the same as behind it.
         channels_last: weights of flat convolutions lie with their channels last.
+        folds: normalisations that go into the convolutions before them.
     """
 
     dtype: torch.dtype | None = None
     products: torch.dtype | None = None
     channels_last: bool = False
+    folds: tuple[Fold, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,40 +69,85 @@ class _Place:
         return not self.sums or (tensor is not None and _sums(tensor) == self.sums)
 
 
+@dataclass(frozen=True, eq=False)
+class _Folded:
+    """A convolution and the normalisation that it took over."""
+
+    convolution: weakref.ref[nn.Module]
+    normalisation: weakref.ref[nn.Module]
+    sums: tuple[float, ...]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the weights of both still hold the same numbers."""
+        pair = (self.convolution(), self.normalisation())
+        return _sums_of([module for module in pair if module is not None]) == self.sums
+
+
 class StandIns:
     """The stand-ins of one network in one form; ask :func:`stand_ins` for them."""
 
     def __init__(self, model: nn.Module, form: Form) -> None:
-        made: dict[tuple[int, bool], tuple[Tensor, Tensor, tuple[float, ...]]] = {}
+        made: dict[tuple[int, bool], _Made] = {}
         self._places: list[_Place] = []
-        for module in model.modules():
-            if isinstance(module, torch.jit.ScriptModule):
-                continue
-            multiplies = isinstance(module, _ConvNd | nn.Linear)
-            for buffer in (False, True):
-                for name, tensor in _table(module, buffer=buffer).items():
-                    if tensor is None or not _replaceable(tensor, form, buffer=buffer):
-                        continue
-                    # a weight that several modules share keeps being shared
-                    key = (id(tensor), multiplies)
-                    if key not in made:
-                        made[key] = _made(tensor, form, multiplies=multiplies, buffer=buffer)
-                    self._places.append(_Place(weakref.ref(module), buffer, name, *made[key]))
+        self._folded: list[_Folded] = []
+        into = {fold.convolution: fold.normalisation for fold in form.folds}
+        for path, module in model.named_modules():
+            if path in into:
+                self._fold(module, model.get_submodule(into[path]), form)
+            elif not isinstance(module, torch.jit.ScriptModule):
+                self._replace(module, form, made)
+
+    def _replace(self, module: nn.Module, form: Form, made: dict[tuple[int, bool], _Made]) -> None:
+        multiplies = isinstance(module, _ConvNd | nn.Linear)
+        for buffer in (False, True):
+            for name, tensor in _table(module, buffer=buffer).items():
+                if tensor is None or not _replaceable(tensor, form, buffer=buffer):
+                    continue
+                # a weight that several modules share keeps being shared
+                key = (id(tensor), multiplies)
+                if key not in made:
+                    made[key] = _made(tensor, form, multiplies=multiplies, buffer=buffer)
+                self._places.append(_Place(weakref.ref(module), buffer, name, *made[key]))
+
+    def _fold(self, module: nn.Module, norm: nn.Module, form: Form) -> None:
+        """Let a convolution normalise, and the normalisation pass on what it is given."""
+        dtype = form.dtype or module.get_parameter("weight").dtype
+        for name, tensor in zip(("weight", "bias"), folded(module, norm, dtype), strict=True):
+            exact, coarse = _forms(tensor, form, multiplies=True)
+            pair = (_frozen(exact), _frozen(coarse))
+            self._places.append(
+                _Place(
+                    weakref.ref(module),
+                    buffer=False,
+                    name=name,
+                    exact=pair[0],
+                    coarse=pair[1],
+                    sums=(),
+                )
+            )
+        own = (weakref.ref(module), weakref.ref(norm))
+        self._folded.append(_Folded(*own, _sums_of((module, norm))))
 
     @property
     def fresh(self) -> bool:
         """Whether the copies among them still say what the weights say."""
-        return all(place.fresh for place in self._places)
+        return all(place.fresh for place in self._places) and all(f.fresh for f in self._folded)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Let the stand-ins stand in; whatever happens inside, the weights come back."""
         tables = [(place.table, place.name) for place in self._places]
         before = [table[name] for table, name in tables]
+        norms = [norm for one in self._folded if (norm := one.normalisation()) is not None]
         try:
             self.put(coarse=False)
+            for norm in norms:
+                norm.__dict__["forward"] = _pass_on
             yield
         finally:
+            for norm in norms:
+                norm.__dict__.pop("forward", None)
             for (table, name), tensor in zip(tables, before, strict=True):
                 table[name] = tensor
 
@@ -141,12 +190,21 @@ def _replaceable(tensor: Tensor, form: Form, *, buffer: bool) -> bool:
     return form.dtype is not None and tensor.is_floating_point() and tensor.dtype != form.dtype
 
 
-def _made(
-    tensor: Tensor, form: Form, *, multiplies: bool, buffer: bool
-) -> tuple[Tensor, Tensor, tuple[float, ...]]:
+def _made(tensor: Tensor, form: Form, *, multiplies: bool, buffer: bool) -> _Made:
     """Return the exact and the coarse stand-in of a weight, and its sums if one is a copy."""
-    source = exact = tensor.detach()
-    floating = exact.is_floating_point()
+    source = tensor.detach()
+    exact, coarse = _forms(source, form, multiplies=multiplies)
+    copied = any(one.data_ptr() != source.data_ptr() for one in (exact, coarse))
+    sums = _sums(source) if copied else ()
+    if buffer:
+        return exact, coarse, sums
+    frozen = _frozen(exact)
+    return frozen, frozen if coarse is exact else _frozen(coarse), sums
+
+
+def _forms(source: Tensor, form: Form, *, multiplies: bool) -> tuple[Tensor, Tensor]:
+    """Return a weight as it is exact, and as it is coarse."""
+    exact, floating = source, source.is_floating_point()
     if form.dtype is not None and floating:
         exact = exact.to(form.dtype)
     if form.channels_last and exact.dim() == 4 and multiplies:
@@ -154,12 +212,26 @@ def _made(
     coarse = exact
     if form.products is not None and floating and multiplies:
         coarse = exact.to(form.products)
-    copied = any(one.data_ptr() != source.data_ptr() for one in (exact, coarse))
-    sums = _sums(source) if copied else ()
-    if buffer:
-        return exact, coarse, sums
-    frozen = nn.Parameter(exact, requires_grad=False)
-    return frozen, frozen if coarse is exact else nn.Parameter(coarse, requires_grad=False), sums
+    return exact, coarse
+
+
+def _frozen(tensor: Tensor) -> Tensor:
+    return nn.Parameter(tensor, requires_grad=False)
+
+
+def _pass_on(value: Tensor) -> Tensor:
+    """Take the place of a normalisation that was folded away."""
+    return value
+
+
+def _sums_of(modules: Iterable[nn.Module]) -> tuple[float, ...]:
+    """Return the sums of all that belongs to some modules themselves."""
+    return tuple(
+        total
+        for module in modules
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False))
+        for total in _sums(tensor)
+    )
 
 
 def _sums(tensor: Tensor) -> tuple[float, ...]:

@@ -31,8 +31,10 @@ def borrowed(model: nn.Module, *, as_it_is: bool = False) -> Iterator[None]:
     Raises:
         ModelError: a parameter was made under ``torch.inference_mode`` and cannot enter a graph.
     """
-    _refuse_inference_parameters(model)
-    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
+    parameters = [p for m in model.modules() for p in m._parameters.values() if p is not None]  # noqa: SLF001 - a walk without names
+    if any(parameter.is_inference() for parameter in parameters):
+        _refuse_inference_parameters(model)
+    devices = sorted({p.device.index for p in parameters if p.device.type == "cuda"})
     with (
         _lock_of(model),
         torch.inference_mode(mode=False),

@@ -76,12 +76,13 @@ class Judge:
         with borrowed(model), torch.no_grad():
             engine = Engine(model, copies=len(inputs) >= MANY)
             fed = check_inputs(inputs).to(device_of(model), engine.dtype)
+            engine.fold(fed[:1], "")
             found = engine.settle(lambda: self._answers(engine, fed))
         self.passes += len(fed)
         return finite_logits(torch.cat(found), model)
 
-    def _answers(self, engine: Engine, fed: Inputs) -> list[Logits]:
-        def run(part: slice) -> Logits:
+    def _answers(self, engine: Engine, fed: Inputs) -> list[Tensor]:
+        def run(part: slice) -> Tensor:
             return as_logits(engine.model(engine.feed(fed[part])), part.stop - part.start)
 
         with engine.running():
