@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from regionwise.evidence.probe import Probe
     from regionwise.evidence.remembering import remembering
     from regionwise.evidence.targets import Versus
+    from regionwise.evidence.tuning import tune
     from regionwise.models.adapters import Adapted
     from regionwise.models.classifier import Classifier
     from regionwise.models.preprocessing import Preprocessing
@@ -42,6 +43,7 @@ _HOMES = {
     "load_model": "regionwise.zoo",
     "methods": "regionwise.attribution.catalog",
     "remembering": "regionwise.evidence.remembering",
+    "tune": "regionwise.evidence.tuning",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "load_model",
     "methods",
     "remembering",
+    "tune",
 ]
 
 

@@ -24,6 +24,7 @@ from regionwise.attribution.fusion import check_fuse, fused
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.attribution.result import Attribution, flags_of
 from regionwise.errors import SettingError
+from regionwise.evidence.accelerating import Accelerate
 from regionwise.evidence.engine import Precision
 from regionwise.evidence.needs import GRADIENTS, INPUT_GRADIENTS
 from regionwise.evidence.probe import Probe
@@ -45,6 +46,7 @@ def explain(  # noqa: PLR0913 - one parameter for each choice
     fuse: str = "mean",
     create_graph: bool = False,
     precision: Precision | None = None,
+    accelerate: Accelerate | None = None,
 ) -> Attribution:
     """Explain a prediction with one method.
 
@@ -66,6 +68,8 @@ def explain(  # noqa: PLR0913 - one parameter for each choice
             ``"float16"`` for speed; from the layer on, with its gradients and the method's formula,
             everything is in single precision. ``None`` for the dtype of the weights. A network
             that refuses it runs in single precision, and ``Attribution.notes`` says so.
+        accelerate: ``"compile"`` or ``"cuda-graphs"`` prepare the passes of masked images; where
+            that does not work they run as ever, and the notes say why.
 
     Raises:
         RegionwiseError: see :mod:`regionwise.errors`.
@@ -79,6 +83,7 @@ def explain(  # noqa: PLR0913 - one parameter for each choice
         fuse=fuse,
         create_graph=create_graph,
         precision=precision,
+        accelerate=accelerate,
     )
     return next(iter(found.values()))
 
@@ -93,6 +98,7 @@ def explain_all(  # noqa: PLR0913 - one parameter for each choice
     fuse: str = "mean",
     create_graph: bool = False,
     precision: Precision | None = None,
+    accelerate: Accelerate | None = None,
 ) -> dict[str, Attribution]:
     """Explain a prediction with several methods, gathering their evidence once.
 
@@ -120,6 +126,7 @@ def explain_all(  # noqa: PLR0913 - one parameter for each choice
             class_names=classifier.class_names,
             create_graph=create_graph,
             precision=precision,
+            accelerate=accelerate,
         ) as probe:
             targets = probe.targets.spec
             by_layer.append(_answers(probe, recipes, classifier, shown))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.errors import RegionwiseError, SettingError, nearest
+from regionwise.evidence.accelerating import Quick
 from regionwise.evidence.folding import Fold, folds_of
 from regionwise.evidence.mixed import InSingle
 from regionwise.evidence.pace import Pace
@@ -66,6 +67,7 @@ class Engine:
     Args:
         model: unwrapped.
         precision: in front of the layer; ``None`` for the weights' own dtype.
+        accelerate: how passes of masked images are prepared; ``None`` not at all.
         copies: whether so much will run that copies of weights are worth their making.
         plain: run the network as it is, for graphs that shall reach its weights.
 
@@ -73,15 +75,18 @@ class Engine:
         dtype: of inputs, and of everything from the layer on.
         notes: what runs otherwise than asked, in words.
         pace: how many images run together.
+        quick: runs passes that are prepared.
 
     Raises:
-        SettingError: an unknown precision, or one for a network in double precision.
+        SettingError: an unknown precision or acceleration; or a precision for a network in double
+            precision.
     """
 
     def __init__(
         self,
         model: nn.Module,
         precision: str | None = None,
+        accelerate: str | None = None,
         *,
         copies: bool = False,
         plain: bool = False,
@@ -98,6 +103,7 @@ class Engine:
         self._stand_ins: StandIns | None = None
         self._way = Way()
         self._settled = False
+        self.quick = Quick(accelerate, self.notes)
         self.pace = Pace(model, device_of(model))
 
     @cached_property

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +70,7 @@ def folded(
     """
     own, after = _tensors(convolution), _tensors(normalisation)
     mean, variance = after["running_mean"], after["running_var"]
-    scale = (variance + normalisation.eps).rsqrt()
+    scale = (variance + cast("float", normalisation.eps)).rsqrt()
     scale = scale * after["weight"] if "weight" in after else scale
     bias = (own.get("bias", torch.zeros_like(mean)) - mean) * scale + after.get("bias", 0)
     weight = own["weight"] * scale[:, None, None, None]
@@ -86,7 +86,7 @@ class _Readers(TorchDispatchMode):
     """Counts which operations read the tensors that it is told of."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.readers: dict[int, list[str]] = {}
         self.alive: list[Tensor] = []
 

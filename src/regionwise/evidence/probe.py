@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from regionwise.errors import SettingError
 from regionwise.evidence import checks
+from regionwise.evidence.accelerating import Accelerate, check_acceleration
 from regionwise.evidence.digest import digest
 from regionwise.evidence.engine import MANY, Engine, Precision, check_precision
 from regionwise.evidence.forward import Watched, run_once
@@ -88,6 +89,7 @@ class Probe:
         precision: in which numbers the network runs in front of the layer, ``"float32"``,
             ``"bfloat16"`` or ``"float16"``; from the layer on everything is in single precision.
             ``None`` for the dtype of the weights.
+        accelerate: ``"compile"`` or ``"cuda-graphs"`` for passes of masked images.
 
     Attributes:
         model: the network, without wrappers; in eval mode while the probe is open.
@@ -119,6 +121,7 @@ class Probe:
         class_names: Sequence[str] | None = None,
         create_graph: bool = False,
         precision: Precision | None = None,
+        accelerate: Accelerate | None = None,
     ) -> None:
         checks.check_known(needs)
         if create_graph and precision is not None:
@@ -127,6 +130,7 @@ class Probe:
                 " network; leave precision out"
             )
         check_precision(precision)
+        check_acceleration(accelerate)
         self.model = unwrap(model)
         self._given = inputs
         self._spec = targets
@@ -134,7 +138,7 @@ class Probe:
         self._needs = needs
         self.class_names = class_names
         self.create_graph = create_graph
-        self.precision = precision
+        self.precision, self.accelerate = precision, accelerate
         self._engine: Engine | None = None
         self._stack = ExitStack()
         self._cache: dict[Hashable, Any] = {}
@@ -300,6 +304,7 @@ class Probe:
             needs=needs,
             create_graph=self.create_graph,
             precision=self.precision,
+            accelerate=self.accelerate,
         )
         other._engine = self.engine
         return other
@@ -342,7 +347,8 @@ class Probe:
 
     def _new_engine(self) -> Engine:
         many = MASKED_SCORES in self._needs or len(self._given) >= MANY
-        return Engine(self.model, self.precision, copies=many, plain=self.create_graph)
+        wishes = (self.precision, self.accelerate)
+        return Engine(self.model, *wishes, copies=many, plain=self.create_graph)
 
     def _forward_once(self, fed: Fed, module: nn.Module) -> None:
         at = Watched(self.engine, self.layer, module)

@@ -75,15 +75,21 @@ class Scorer:
     def logits(self, fed: Inputs) -> Logits:
         """Return the network's answer to images, which it may work on in place."""
         engine = self.engine
-        with torch.no_grad(), engine.running(), engine.passing(self.layer) as change:
-            handle = None
-            if engine.way.coarse is not None:
-                handle = self.layer.register_forward_hook(lambda _, __, output: change(output))
+        with torch.no_grad(), engine.running():
+            if engine.way.coarse is None:
+                answer = engine.quick(fed, engine.model, engine.model)
+            else:
+                answer = engine.quick(fed, None, self._coarse)
+        return as_logits(answer, len(fed)).detach()
+
+    def _coarse(self, fed: Inputs) -> Any:
+        """Run the network in coarse numbers up to the layer."""
+        with self.engine.passing(self.layer) as change:
+            handle = self.layer.register_forward_hook(lambda _, __, output: change(output))
             try:
-                return as_logits(engine.model(fed), len(fed)).detach()
+                return self.engine.model(fed)
             finally:
-                if handle is not None:
-                    handle.remove()
+                handle.remove()
 
     def under(
         self,

@@ -115,6 +115,13 @@ class Targets:
             return torch.stack(columns, dim=1).unsqueeze(1)
         return self._of_classes(chances(masked_logits, self.link, dim=2))
 
+    def changed_scores(self, changed_logits: ChannelLogits) -> ChannelWeights:
+        """Return :meth:`scores` for each of several other answers, n m y, as n t m."""
+        if self.function is not None:
+            columns = [self.scores(column) for column in changed_logits.unbind(dim=1)]
+            return torch.stack(columns, dim=2)
+        return self._of_classes(changed_logits)
+
     def probabilities(self, logits: Logits) -> Scores:
         """Return the probabilities of the targets, n t; NaN where there are none.
 
