@@ -1,9 +1,13 @@
 """Evidence is gathered once: passes counted by modules that note their forwards and backwards."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
-from regionwise import explain_all
+from regionwise import Probe, explain_all
+from regionwise.evidence.masking import minmax_masks
+from regionwise.evidence.needs import MASKED_SCORES
 
 CHANNELS, CHUNK = 6, 4
 SEVEN = ["cam", "grad-cam", "grad-cam++", "xgrad-cam", "layer-cam"]
@@ -153,3 +157,20 @@ def test_images_with_few_masks_share_a_pass():
     assert [len(x) for x in fed] == [2, 6]
     fed = given(torch.rand(3, 2, 2), "score-cam:chunk=5")[1]
     assert [len(x) for x in fed] == [2, 3, 3]
+
+
+def test_a_budget_and_the_whole_score_no_channel_twice():
+    channels = torch.rand(5, 2, 2, generator=torch.Generator().manual_seed(2))
+    net = Given(channels.double())
+    inputs = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).double()
+    some = torch.tensor([[0, 3], [4, 1]])
+    with Probe(net, inputs, 0, "last", needs=frozenset({MASKED_SCORES})) as probe:
+        gate = partial(minmax_masks, size=probe.size)
+        part = probe.masked_logits("key", gate, channels=some)
+        assert sum(len(x) for x in net.fed) == 2 + 4
+        whole = probe.masked_logits("key", gate)
+        assert sum(len(x) for x in net.fed) == 2 + 10
+        again = probe.masked_logits("key", gate, channels=some)
+        assert sum(len(x) for x in net.fed) == 2 + 10
+    assert torch.equal(part, again)
+    assert torch.equal(part[1, 0], whole[1, 4])

@@ -8,8 +8,11 @@ from zero to A are integrated instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cached_property
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from torch import Tensor
 
 from regionwise.errors import LayerError
 from regionwise.evidence.probe import Probe
+from regionwise.evidence.read_rows import only_read
 from regionwise.evidence.rescale import Rescale
 from regionwise.evidence.scoring import chunks
 from regionwise.shapes import Gradients, Scores
@@ -58,7 +62,8 @@ def contributions_of(probe: Probe, *, steps: int = 32, chunk: int = 16) -> Contr
     Raises:
         LayerError: the score does not depend on the layer in a differentiable way.
     """
-    rows = [_of_image(probe, index, steps, chunk) for index in range(len(probe.inputs))]
+    path = _Path(probe, steps, chunk)
+    rows = [_of_image(path, index) for index in range(len(probe.inputs))]
     values, rules, gaps = zip(*rows, strict=True)
     return Contributions(torch.stack(values), rules, torch.stack(gaps))
 
@@ -71,21 +76,35 @@ def completeness_gap(
     return (channels.sum(dim=-1) - change).abs() / scale.where(scale > 0, 1)
 
 
-def _of_image(
-    probe: Probe, index: int, steps: int, chunk: int
-) -> tuple[Tensor, tuple[Rule, ...], Tensor]:
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """The way from a map of zeros to the network's own: how many points, how many together."""
+
+    probe: Probe
+    steps: int
+    chunk: int
+
+    @cached_property
+    def frugally(self) -> Callable[[], AbstractContextManager[Any]]:
+        """How the tail is run."""
+        return only_read(self.probe)
+
+
+def _of_image(path: _Path, index: int) -> tuple[Tensor, tuple[Rule, ...], Tensor]:
     """Return the contributions t k i j of one image, the rule of each target, and the gaps t."""
-    own = probe.activations[index]
-    slopes, change = _multipliers(probe, index)
+    own = path.probe.activations[index]
+    slopes, change = _multipliers(path.probe, index)
     values = slopes * own
     gaps = completeness_gap(values.sum(dim=(-2, -1)), change)
     enough = max(COMPLETE, 4 * torch.finfo(own.dtype).eps)
+    incomplete = [t for t in range(len(values)) if not gaps[t] <= enough]
+    if incomplete:
+        values[incomplete] = own * _path_slopes(path, index, incomplete)
+        found = values[incomplete].sum(dim=(-2, -1))
+        gaps[incomplete] = completeness_gap(found, change[incomplete])
     rules: list[Rule] = ["rescale"] * len(values)
-    for t in range(len(values)):
-        if not gaps[t] <= enough:
-            values[t] = own * _path_slopes(probe, index, t, (steps, chunk))
-            gaps[t] = completeness_gap(values[t].sum(dim=(-2, -1)), change[t])
-            rules[t] = "path integral"
+    for t in incomplete:
+        rules[t] = "path integral"
     return values, tuple(rules), gaps
 
 
@@ -102,21 +121,26 @@ def _multipliers(probe: Probe, index: int) -> tuple[Tensor, Tensor]:
     return torch.stack([slope[0] for slope in slopes]), found[:, 0] - found[:, 1]
 
 
-def _path_slopes(probe: Probe, index: int, t: int, run: tuple[int, int]) -> Tensor:
-    """Return the integral over t in [0, 1] of the gradient at t A, k i j (Gauss-Legendre)."""
-    own = probe.activations[index : index + 1]
-    points, shares = _path(run[0])
-    total = torch.zeros_like(own[0])
-    for part in chunks(run[0], run[1]):
+def _path_slopes(path: _Path, index: int, targets: list[int]) -> Tensor:
+    """Return the integral over s in [0, 1] of each target's gradient at s A, t k i j.
+
+    By Gauss and Legendre's rule.
+    """
+    probe, own = path.probe, path.probe.activations[index : index + 1]
+    points, shares = _points(path.steps)
+    total = torch.zeros_like(own).repeat(len(targets), 1, 1, 1)
+    for part in chunks(path.steps, path.chunk):
         with torch.enable_grad():
             along = (points[part].to(own)[:, None, None, None] * own).requires_grad_()
-            scores = _scores(probe, index, probe.tail(index, along))[t]
-        (slope,) = _slopes(probe, (scores.sum(),), along)
-        total += torch.einsum("m,mkij->kij", shares[part].to(own), slope)
+            with path.frugally():
+                logits = probe.tail(index, along)
+            scores = _scores(probe, index, logits)[targets].sum(dim=1)
+        slopes = torch.stack(_slopes(probe, scores.unbind(), along))
+        total += torch.einsum("m,tmkij->tkij", shares[part].to(own), slopes)
     return total
 
 
-def _path(steps: int) -> tuple[Tensor, Tensor]:
+def _points(steps: int) -> tuple[Tensor, Tensor]:
     """Return points in (0, 1) and their shares, which add up to 1."""
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     places = torch.from_numpy((nodes + 1) / 2)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from regionwise.errors import LayerError, SettingError
+from regionwise.evidence.forward import Pass, Watched
 from regionwise.evidence.needs import DIRECT
 from regionwise.heads.pooled import PooledHead, find_pooled_head
 from regionwise.shapes import Activations, Fed, Logits, Scores
@@ -41,6 +43,23 @@ def derivatives(
     if any(g is None for row in found for g in row):
         raise LayerError(_unreachable(layer))
     return tuple(torch.stack(by_target, dim=1) for by_target in zip(*found, strict=True))
+
+
+def backward(
+    once: Pass, scores: Scores, at: Watched, *, inputs: bool, create_graph: bool
+) -> tuple[Tensor, ...]:
+    """Differentiate every target's score of a pass: by the layer's map, and by the inputs if asked.
+
+    Raises:
+        LayerError: as for :func:`derivatives`.
+    """
+    sources = (*once.leaves, once.fed) if inputs else once.leaves
+    # a tail may be run again by its own backward pass
+    with at.engine.running(), nullcontext() if inputs else at.engine.exact():
+        found = derivatives(scores, sources, at.layer, create_graph=create_graph)
+    count = len(once.leaves)
+    by_layer = found[0] if count == 1 else torch.cat(found[:count])
+    return by_layer, *found[count:]
 
 
 def check_graph(model: nn.Module, inputs: Fed, needs: frozenset[str]) -> None:

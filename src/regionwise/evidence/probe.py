@@ -12,8 +12,8 @@ its graph; layer and input gradients then come from the same backward pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import ExitStack, nullcontext
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -21,13 +21,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from regionwise.errors import SettingError
 from regionwise.evidence import checks
-from regionwise.evidence.accelerating import Accelerate, check_acceleration
-from regionwise.evidence.digest import digest
-from regionwise.evidence.engine import MANY, Engine, Precision, check_precision
+from regionwise.evidence.accelerating import Accelerate
+from regionwise.evidence.door import Wishes, let_in
+from regionwise.evidence.engine import Engine, Precision
 from regionwise.evidence.forward import Watched, run_once
-from regionwise.evidence.graphs import check_graph, derivatives, find_joined_head
+from regionwise.evidence.graphs import backward, find_joined_head
+from regionwise.evidence.masked import MaskedLogits
 from regionwise.evidence.needs import (
     GRADIENTS,
     INPUT_GRADIENTS,
@@ -36,18 +36,9 @@ from regionwise.evidence.needs import (
     POOLED_HEAD,
     TAIL,
 )
-from regionwise.evidence.remembering import recall_for
 from regionwise.evidence.replay import Tail, checked_tail
 from regionwise.evidence.resolve import resolve_targets
-from regionwise.evidence.scoring import (
-    Gate,
-    MaskSource,
-    Recall,
-    Scorer,
-    chunks,
-    score_channel_masks,
-    score_masks,
-)
+from regionwise.evidence.scoring import Gate, MaskSource, chunks
 from regionwise.evidence.state import borrowed
 from regionwise.evidence.targets import Targets, TargetSpec
 from regionwise.evidence.tracing import resolve_layer
@@ -56,7 +47,6 @@ from regionwise.heads.joint import Joint
 from regionwise.heads.pooled import PooledHead, find_pooled_head
 from regionwise.models.adapters import link_of
 from regionwise.models.grids import Grid, stacked, unstacked
-from regionwise.models.placement import device_of
 from regionwise.models.wrappers import unwrap
 from regionwise.shapes import (
     Activations,
@@ -123,14 +113,8 @@ class Probe:
         precision: Precision | None = None,
         accelerate: Accelerate | None = None,
     ) -> None:
-        checks.check_known(needs)
-        if create_graph and precision is not None:
-            raise SettingError(
-                "a map that stays differentiable (create_graph=True) runs in the numbers of its"
-                " network; leave precision out"
-            )
-        check_precision(precision)
-        check_acceleration(accelerate)
+        self._wishes = Wishes(create_graph, precision, accelerate)
+        self._wishes.check(needs)
         self.model = unwrap(model)
         self._given = inputs
         self._spec = targets
@@ -138,7 +122,6 @@ class Probe:
         self._needs = needs
         self.class_names = class_names
         self.create_graph = create_graph
-        self.precision, self.accelerate = precision, accelerate
         self._engine: Engine | None = None
         self._stack = ExitStack()
         self._cache: dict[Hashable, Any] = {}
@@ -146,8 +129,8 @@ class Probe:
     def __enter__(self) -> Probe:  # noqa: PYI034 - beartype has no Self
         with ExitStack() as stack:
             stack.enter_context(borrowed(self.model, as_it_is=self.create_graph))
-            self.engine = self._engine or self._new_engine()
-            fed = self._checked_inputs()
+            wanted = (self._needs, self._wishes, self._engine)
+            fed, self.engine = let_in(self.model, self._given, *wanted)
             self.slices = fed.shape[2] if fed.dim() == 5 else None
             self.inputs: Inputs = fed if self.slices is None else stacked(fed)
             self.layer, module = resolve_layer(self.model, self._wanted_layer, fed)
@@ -232,26 +215,7 @@ class Probe:
             chunk: masked images per forward pass; by default what suits the machine.
             channels: of each image; then n b y. What is known of all channels is not run again.
         """
-        checks.check_declared(MASKED_SCORES, self._needs)
-        recall = recall_for(self.model, (key, self.layer, self.precision), self.inputs)
-        if channels is None:
-            run = partial(self._score_channels, gate, chunk, None, recall)
-            logits: Tensor = self._once(("masked", key), run)
-            return logits
-        whole = self._cache.get(("masked", key))
-        if whole is None and recall is not None:
-            rows = [recall.get(index) for index in range(len(self.inputs))]
-            known = [row for row in rows if row is not None]
-            whole = torch.stack(known) if len(known) == len(rows) else None
-        if whole is not None:
-            taken: Tensor = whole[torch.arange(len(whole))[:, None], channels]
-            return taken
-        picked = digest(channels)
-        name = (key, self.layer, self.precision, picked)
-        recall = recall_for(self.model, name, self.inputs)
-        run = partial(self._score_channels, gate, chunk, channels, recall)
-        some: Tensor = self._once(("masked", key, picked), run)
-        return some
+        return self._masked.of_channels(key, gate, chunk, channels)
 
     def logits_under(
         self,
@@ -264,13 +228,7 @@ class Probe:
         fixed: bool = False,
     ) -> ChannelLogits:
         """Logits under ``count`` masks, n m y, once per ``key``; ``fixed``: for any picture."""
-        checks.check_declared(MASKED_SCORES, self._needs)
-        recall = recall_for(self.model, (key, self.precision), self.inputs) if fixed else None
-        logits: Tensor = self._once(
-            ("masks", key),
-            lambda: score_masks(self._scorer(chunk), masks, count, fill=fill, recall=recall),
-        )
-        return logits
+        return self._masked.under(key, masks, count, fill=fill, chunk=chunk, fixed=fixed)
 
     @property
     def tail(self) -> Tail:
@@ -296,80 +254,41 @@ class Probe:
         """
         spec = self.targets.spec if targets is None else targets
         fed = inputs if self.slices is None else unstacked(inputs, self.slices)
-        other = Probe(
-            self.model,
-            fed,
-            spec,
-            self.layer,
-            needs=needs,
-            create_graph=self.create_graph,
-            precision=self.precision,
-            accelerate=self.accelerate,
-        )
+        other = Probe(self.model, fed, spec, self.layer, needs=needs, **asdict(self._wishes))
         other._engine = self.engine
         return other
 
     def baseline_logits(self, fill: float = 0.0) -> Logits:
         """Logits of an image that is ``fill`` everywhere, in the units of the inputs, n y."""
-        checks.check_declared(MASKED_SCORES, self._needs)
-        logits: Tensor = self._once(
-            ("baseline", fill),
-            lambda: self.forward(torch.full_like(self.inputs[:1], fill)),
-        )
-        return logits.expand(len(self.inputs), -1)
+        return self._masked.of_constant(fill).expand(len(self.inputs), -1)
 
     def forward(self, inputs: Inputs) -> Logits:
         """Run the model on other inputs, without a graph."""
-        found = self.engine.pace.over(
-            len(inputs), inputs, lambda part: self._scorer().logits(self.engine.feed(inputs[part]))
-        )
-        return torch.cat(found)
+        masked: MaskedLogits = self._once("masked", self._new_masked)
+        return masked.of(inputs)
 
     @property
-    def _module(self) -> nn.Module:
-        return self.model.get_submodule(self.layer)
+    def _masked(self) -> MaskedLogits:
+        checks.check_declared(MASKED_SCORES, self._needs)
+        masked: MaskedLogits = self._once("masked", self._new_masked)
+        return masked
 
-    def _scorer(self, chunk: int | None = None) -> Scorer:
-        return Scorer(self.engine, self._module, self.inputs, chunk)
-
-    def _score_channels(
-        self, gate: Gate, chunk: int | None, channels: Tensor | None, recall: Recall | None
-    ) -> Tensor:
-        blank = partial(self.baseline_logits, 0.0)
-        return score_channel_masks(
-            self._scorer(chunk),
-            self.activations,
-            gate,
-            channels=channels,
-            recall=recall,
-            blank=lambda: blank()[:1],
-        )
-
-    def _new_engine(self) -> Engine:
-        many = MASKED_SCORES in self._needs or len(self._given) >= MANY
-        wishes = (self.precision, self.accelerate)
-        return Engine(self.model, *wishes, copies=many, plain=self.create_graph)
+    def _new_masked(self) -> MaskedLogits:
+        return MaskedLogits(self._at, self.inputs, self.activations, self._wishes.precision)
 
     def _forward_once(self, fed: Fed, module: nn.Module) -> None:
-        at = Watched(self.engine, self.layer, module)
         self.engine.fold(fed[:1], self.layer)
-        self._pass = once = run_once(at, fed, self._needs, create_graph=self.create_graph)
+        self._at = Watched(self.engine, self.layer, module)
+        self._pass = once = run_once(self._at, fed, self._needs, create_graph=self.create_graph)
         self.grid: Grid = once.grid
         self.activations: Activations = self._shown(once.activations)
         self.logits: Logits = checks.finite_logits(self._shown(once.logits), self.model)
         checks.check_classes(self.logits, link_of(self.model))
 
     def _backward(self) -> tuple[Tensor, ...]:
-        """Differentiate every target's score once: by the layer, and by the inputs if asked."""
-        wants_inputs, leaves = INPUT_GRADIENTS in self._needs, self._pass.leaves
-        sources = (*leaves, self._pass.fed) if wants_inputs else leaves
-        # a tail may be run again by its own backward pass
-        with self.engine.running(), nullcontext() if wants_inputs else self.engine.exact():
-            found = derivatives(
-                self._graph_scores, sources, self.layer, create_graph=self.create_graph
-            )
-        by_layer = found[0] if len(leaves) == 1 else torch.cat(found[: len(leaves)])
-        return by_layer, *found[len(leaves) :]
+        inputs = INPUT_GRADIENTS in self._needs
+        how = {"inputs": inputs, "create_graph": self.create_graph}
+        return backward(self._pass, self._graph_scores, self._at, **how)
 
     def _shown(self, tensor: Tensor) -> Tensor:
         """Return a tensor without its graph, unless that is to be kept; a leaf here has none."""
@@ -379,10 +298,3 @@ class Probe:
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
-
-    def _checked_inputs(self) -> Fed:
-        checked = checks.check_inputs(self._given, keep_graph=self.create_graph)
-        checks.check_volumes(self.model, checked, self._needs)
-        if self.create_graph:
-            check_graph(self.model, checked, self._needs)
-        return checked.to(device_of(self.model), self.engine.dtype)

@@ -155,12 +155,12 @@ def score_channel_masks(
     scorer: Scorer,
     activations: Activations,
     gate: Gate,
+    channels: Sequence[Int[Tensor, " b"]],
     *,
-    channels: Int[Tensor, "n b"] | None = None,
     recall: Recall | None = None,
     blank: Callable[[], Logits] | None = None,
-) -> Float[Tensor, "n k y"]:
-    """Return the logits of each image under the mask that ``gate`` makes of each channel, n k y.
+) -> list[Float[Tensor, "b y"]]:
+    """Return the logits of each image under the masks that ``gate`` makes of some of its channels.
 
     Equal channels make equal masks and are scored once. A mask that keeps nothing is not scored if
     ``blank`` gives the logits 1 y of the empty image.
@@ -169,33 +169,30 @@ def score_channel_masks(
         scorer: runs the masked images.
         activations: n k i j.
         gate: from channels to masks.
-        channels: which of them, per image; all by default.
+        channels: their numbers, for each image.
         recall: knows logits from calls before.
         blank: gives the logits of an image of which nothing is kept.
     """
     kept = recall or Forgetful()
     images = range(len(activations))
     known = {index: row for index in images if (row := kept.get(index)) is not None}
+    tried = gate if blank is not None else None
     plans: dict[int, Distinct] = {
-        index: distinct_channels(
-            activations[index],
-            gate if blank is not None else None,
-            None if channels is None else channels[index],
-        )
+        index: distinct_channels(activations[index], tried, channels[index])
         for index in images
-        if index not in known
+        if index not in known and len(channels[index])
     }
 
     def masks(index: int, part: slice) -> Tensor:
         return gate(activations[index : index + 1, plans[index].scored[part]])[0]
 
     counts = [len(plans[index].scored) if index in plans else 0 for index in images]
-    new = scorer.under(masks, counts, skip=frozenset(known))
+    new = scorer.under(masks, counts, skip=frozenset(images) - frozenset(plans))
     for index, plan in plans.items():
         empty = blank() if blank is not None and plan.blank.any() else None
         known[index] = plan.spread(new.get(index), empty)
         kept.put(index, known[index])
-    return torch.stack([known[index] for index in images])
+    return [known.get(index, activations.new_zeros(0, 0)) for index in images]
 
 
 def _runs(jobs: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, int, slice]]:
