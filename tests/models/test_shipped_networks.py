@@ -44,7 +44,8 @@ def test_regions_add_up_to_the_probability(found):
     assert found.exact
     assert found.maps.dtype == torch.float32
     assert found.maps.shape == (48, 1, 14, 14)
-    assert (found.maps.sum(dim=(2, 3)) - found.probabilities).abs().max() < 1e-6
+    # the regions come from the map, the probability from the network's own pass over it
+    assert (found.maps.sum(dim=(2, 3)) - found.probabilities).abs().max() < 5e-6
     assert (found.maps >= 0).all()
 
 

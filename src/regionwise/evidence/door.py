@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from regionwise.errors import SettingError
@@ -64,4 +65,11 @@ def let_in(
         many = MASKED_SCORES in needs or len(checked) >= MANY
         how = (wishes.precision, wishes.accelerate)
         engine = Engine(model, *how, copies=many, plain=wishes.create_graph)
-    return checked.to(device_of(model), engine.dtype), engine
+    return _moved(checked, device_of(model), engine.dtype), engine
+
+
+def _moved(inputs: Fed, device: torch.device, dtype: torch.dtype) -> Fed:
+    """Return inputs where the network is; to CUDA by pinned memory, while the program goes on."""
+    if device.type != "cuda" or inputs.device.type != "cpu" or inputs.requires_grad:
+        return inputs.to(device, dtype)
+    return inputs.to(dtype).pin_memory().to(device, non_blocking=True)
