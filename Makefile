@@ -38,8 +38,7 @@ format: $(READY) ## put the code into its format
 	$(BIN)/ruff check --fix .
 
 bench: $(READY) ## measure speed side by side with peers
-	$(BIN)/python bench/gradient_maps.py
-	$(BIN)/python bench/cape_contributions.py
+	$(BIN)/python -m bench
 
 docs: $(READY) ## make the pictures and tables of the documentation again
 	$(BIN)/python scripts/make_docs.py

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.errors import SettingError, nearest
+from regionwise.evidence.pace import out_of_memory
 
 Accelerate: TypeAlias = Literal["compile", "cuda-graphs"]
 """How passes of masked images are prepared."""
@@ -60,9 +61,11 @@ class Quick:
                 elif len(fed) > self._size:
                     return run(fed)
                 return self._cut(self._prepared(self._padded(fed)), len(fed))
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - compilers fail in ways of their own
+        except Exception as error:
+            # compilers fail in ways of their own
+            if out_of_memory(error):
+                self._prepared, self._size = None, 0
+                raise
             reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
             self._notes.append(f"ran without {self._wish}: {reason}")
             self._wish = self._prepared = None
@@ -72,7 +75,11 @@ class Quick:
         if self._wish == "compile":
             if model is None:
                 raise RuntimeError("a pass that changes its precision on the way is not compiled")
+            own = dict(vars(model))
             compiled: Run = torch.compile(model, dynamic=False)
+            for mark in vars(model).keys() - own.keys():
+                # torch notes on the network itself that it was compiled
+                del vars(model)[mark]
             return compiled
         if fed.device.type != "cuda":
             raise RuntimeError(f"there are no CUDA graphs on {fed.device.type!r}")

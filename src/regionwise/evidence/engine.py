@@ -9,7 +9,7 @@ where that is not what was asked for, a note says so.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,7 +22,7 @@ from regionwise.errors import RegionwiseError, SettingError, nearest
 from regionwise.evidence.accelerating import Quick
 from regionwise.evidence.folding import Fold, folds_of
 from regionwise.evidence.mixed import InSingle
-from regionwise.evidence.pace import Pace
+from regionwise.evidence.pace import Pace, out_of_memory
 from regionwise.evidence.standins import Form, StandIns, stand_ins
 from regionwise.models.placement import device_of, dtype_of
 
@@ -58,7 +58,11 @@ class Way:
     dtype: torch.dtype | None = None
 
 
-_REFUSED: Final[weakref.WeakKeyDictionary[nn.Module, dict[Way, str]]] = weakref.WeakKeyDictionary()
+_Reasons: TypeAlias = dict[Way, str]
+
+_REFUSED: Final[weakref.WeakKeyDictionary[nn.Module, dict[Hashable, _Reasons]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 class Engine:
@@ -97,7 +101,7 @@ class Engine:
         check_precision(precision, own)
         asked = None if precision is None else PRECISIONS[precision]
         self.dtype = own if asked is None else torch.float32
-        self._ways = [Way()] if plain else _ways(model, own, asked, copies=copies)
+        self._ways = [Way()] if plain else _ways(model, (own, asked), accelerate, copies=copies)
         self._asked = precision
         self._copies = copies and not plain
         self._stand_ins: StandIns | None = None
@@ -131,31 +135,37 @@ class Engine:
         found = [f for f in folds_of(self.model, image) if layer not in f.shown_by]
         self._ways = [self._folding(way, tuple(found)) for way in self._ways]
 
-    def settle(self, run: Callable[[], R]) -> R:
-        """Run something the first way that the network takes, and keep to it from now on."""
+    def settle(self, run: Callable[[], R], kind: Hashable = None) -> R:
+        """Run something the first way that the network takes, and keep to it from now on.
+
+        Ways that were refused are not tried again for the same ``kind`` of pass.
+        """
         if self._settled:
             return run()
-        refused = _REFUSED.setdefault(self.model, {})
+        refused = _REFUSED.setdefault(self.model, {}).setdefault(kind, {})
+        overflowed: _Reasons = {}
         open_ways = [way for way in self._ways if way not in refused]
         for way in open_ways[:-1]:
             self._take(way)
             try:
                 found = run()
-            except (torch.OutOfMemoryError, RegionwiseError):
-                raise
-            except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+            except FloatingPointError as error:
+                # with other images, or weights, it may not
+                overflowed[way] = str(error)
+            except (RuntimeError, TypeError, ValueError) as error:
+                if isinstance(error, RegionwiseError) or out_of_memory(error):
+                    raise
                 # it may be the network's own error: then the slowest way raises it again
-                reason = str(error).partition("\n")[0]
-                refused[way] = reason
+                refused[way] = str(error).partition("\n")[0]
             else:
-                return self._done(found, refused)
+                return self._done(found, refused | overflowed)
         self._take(open_ways[-1])
         try:
             found = run()
-        except (RuntimeError, TypeError, ValueError, NotImplementedError):
+        except (RuntimeError, TypeError, ValueError):
             refused.clear()
             raise
-        return self._done(found, refused)
+        return self._done(found, refused | overflowed)
 
     def feed(self, inputs: Tensor) -> Tensor:
         """Return a copy of images as the network shall see them; it may be worked on in place."""
@@ -168,6 +178,12 @@ class Engine:
         layout = torch.channels_last if last else torch.contiguous_format
         size = (count, *like.shape[1:])
         return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=layout)
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """Keep an autocast around the call out, where a precision is asked for."""
+        if self._asked is None:
+            return nullcontext()
+        return torch.autocast(device_of(self.model).type, enabled=False)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -207,7 +223,7 @@ class Engine:
         self._way, self._settled = way, True
         self._stand_ins = None if way.form is None else stand_ins(self.model, way.form)
 
-    def _done(self, found: R, refused: dict[Way, str]) -> R:
+    def _done(self, found: R, refused: _Reasons) -> R:
         wanted = self._ways[0].coarse
         if wanted is not None and self._way.coarse is None:
             reason = next((text for way, text in refused.items() if way.coarse == wanted), "")
@@ -255,10 +271,16 @@ def check_precision(precision: str | None, own: torch.dtype = torch.float32) -> 
 
 
 def _ways(
-    model: nn.Module, own: torch.dtype, asked: torch.dtype | None, *, copies: bool
+    model: nn.Module,
+    dtypes: tuple[torch.dtype, torch.dtype | None],
+    accelerate: str | None,
+    *,
+    copies: bool,
 ) -> list[Way]:
     """Return the ways to run a network, the one to try first at the head."""
+    own, asked = dtypes
     device = device_of(model).type
+    packs = device == "cpu" and accelerate is None
     dtype = None if asked is None or own == torch.float32 else torch.float32
     flat = own != torch.float64 and any(isinstance(m, nn.Conv2d) for m in model.modules())
     half = asked if asked in {torch.bfloat16, torch.float16} else None
@@ -266,10 +288,13 @@ def _ways(
     last = flat and (device == "cpu" or (device == "cuda" and (half or own) != torch.float32))
     base = Form(dtype)
     ways = [Way(base, dtype=dtype)]
+    if dtype is None:
+        # for networks that want their weights themselves
+        ways.append(Way())
     if last:
-        form = Form(dtype, channels_last=copies)
+        form = Form(dtype, channels_last=copies, packed=copies and packs)
         ways.insert(0, Way(form, channels_last=True, dtype=dtype))
     if half is not None:
-        form = Form(dtype, products=half, channels_last=last)
+        form = Form(dtype, products=half, channels_last=last, packed=last and packs)
         ways.insert(0, Way(form, channels_last=last, coarse=half, dtype=dtype))
     return ways

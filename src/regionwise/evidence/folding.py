@@ -8,16 +8,17 @@ the whole map is saved. Who reads what is watched, once, on one image.
 from __future__ import annotations
 
 import weakref
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from regionwise.evidence.structure import has_hooks, structure
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Fold:
     shown_by: frozenset[str]
 
 
-_FOUND: Final[weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, ...], tuple[Fold, ...]]]] = (
-    weakref.WeakKeyDictionary()
-)
+_Found: TypeAlias = tuple[Hashable, dict[tuple[int, ...], tuple[Fold, ...]]]
+
+_FOUND: Final[weakref.WeakKeyDictionary[nn.Module, _Found]] = weakref.WeakKeyDictionary()
 
 
 def folds_of(model: nn.Module, image: Tensor) -> tuple[Fold, ...]:
@@ -46,11 +47,16 @@ def folds_of(model: nn.Module, image: Tensor) -> tuple[Fold, ...]:
     Args:
         model: the network.
         image: one image as it would be fed, 1 c h w; it is run through the network if this has
-            batch normalisations and was not watched for this size before.
+            batch normalisations and was not watched, as it is built now, for this size before.
     """
     if not any(type(module) is nn.BatchNorm2d for module in model.modules()):
         return ()
-    known = _FOUND.setdefault(model, {})
+    built = structure(model)
+    if built is None:
+        return ()
+    if _FOUND.get(model, (None, {}))[0] != built:
+        _FOUND[model] = (built, {})
+    known = _FOUND[model][1]
     size = tuple(image.shape[1:])
     if size not in known:
         # what is wrong with the network or the image is told by the pass that follows
@@ -87,14 +93,20 @@ class _Readers(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.readers: dict[int, list[str]] = {}
+        self.of: dict[int, list[str]] = {}
         self.alive: list[Tensor] = []
+        self.asked = False
 
     def watch(self, tensor: Tensor) -> None:
         """Count who reads a tensor from now on; it stays alive, so that its id is its own."""
-        if id(tensor) not in self.readers:
-            self.readers[id(tensor)] = []
+        if id(tensor) not in self.of:
+            self.of[id(tensor)] = []
             self.alive.append(tensor)
+
+    def watched(self, values: Any) -> list[int]:
+        """Return the ids of the tensors among some values that are watched."""
+        found = [id(value) for value in tree_leaves(values) if isinstance(value, Tensor)]
+        return [number for number in found if number in self.of]
 
     def __torch_dispatch__(
         self,
@@ -103,11 +115,17 @@ class _Readers(TorchDispatchMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run an operation and note what it reads."""
-        for value in tree_leaves((args, kwargs)):
-            if isinstance(value, Tensor) and id(value) in self.readers:
-                self.readers[id(value)].append(str(func))
+        """Run an operation and note what it reads, and whether values are asked for."""
+        name = str(func)
+        self.asked |= "_local_scalar_dense" in name
+        for number in self.watched((args, kwargs)):
+            self.of[number].append(name)
         return func(*args, **(kwargs or {}))
+
+    def only(self, tensor: Tensor | int, operation: str) -> bool:
+        """Whether one operation of this kind read a tensor, and nothing else did."""
+        found = self.of.get(tensor if isinstance(tensor, int) else id(tensor), [])
+        return len(found) == 1 and operation in found[0]
 
 
 class _Sightings:
@@ -115,57 +133,59 @@ class _Sightings:
 
     def __init__(self, model: nn.Module) -> None:
         self.names = {module: name for name, module in model.named_modules()}
+        self.hooked = {module for module in self.names if has_hooks(module)}
         self.readers = _Readers()
-        self.calls: Counter[nn.Module] = Counter()
-        self.given: dict[nn.Module, int] = {}
-        self.taken: dict[nn.Module, int] = {}
+        self.given: dict[nn.Module, list[int]] = {}
+        self.taken: dict[nn.Module, list[int]] = {}
+        for module in self.names:
+            if type(module) in {nn.Conv2d, nn.BatchNorm2d}:
+                for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+                    self.readers.watch(tensor)
 
     def after(self, module: nn.Module, _: Any, output: Any) -> None:
         """Note what a module gave."""
-        self.calls[module] += 1
-        if isinstance(output, Tensor):
-            self.given[module] = id(output)
-            if type(module) is nn.Conv2d:
-                self.readers.watch(output)
+        if type(module) is nn.Conv2d and isinstance(output, Tensor):
+            self.readers.watch(output)
+        self.given.setdefault(module, []).extend(self.readers.watched(output))
 
-    def before(self, module: nn.Module, given: tuple[Any, ...]) -> None:
+    def before(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         """Note what a module took."""
-        if type(module) is nn.BatchNorm2d and given and isinstance(given[0], Tensor):
-            self.taken[module] = id(given[0])
+        self.taken.setdefault(module, []).extend(self.readers.watched((args, kwargs)))
+
+    def fold(self, norm: nn.BatchNorm2d) -> Fold | None:
+        """Return how a normalisation can be folded, if it can."""
+        if norm.running_mean is None or norm.training or len(self.taken.get(norm, ())) != 1:
+            return None
+        number = self.taken[norm][0]
+        shown = [module for module, numbers in self.given.items() if number in numbers]
+        convolutions = [module for module in shown if type(module) is nn.Conv2d]
+        if len(convolutions) != 1 or len(self.given[convolutions[0]]) != 1:
+            return None
+        # a weight may also be read by others, and a module be run past its hooks
+        alone = (
+            self.readers.only(number, "batch_norm"),
+            self.readers.only(norm.running_mean, "batch_norm"),
+            self.readers.only(convolutions[0].weight, "convolution"),
+        )
+        touched = {*shown, *(module for module, ids in self.taken.items() if number in ids)}
+        if not all(alone) or self.hooked & touched:
+            return None
+        names = frozenset(self.names[module] for module in shown)
+        return Fold(self.names[convolutions[0]], self.names[norm], names)
 
 
 def _watched(model: nn.Module, image: Tensor) -> tuple[Fold, ...]:
-    hooked = {m for m in model.modules() if _has_hooks(m)}
     seen = _Sightings(model)
     handles = [m.register_forward_hook(seen.after) for m in seen.names]
-    handles += [m.register_forward_pre_hook(seen.before) for m in seen.names]
+    handles += [m.register_forward_pre_hook(seen.before, with_kwargs=True) for m in seen.names]
     try:
-        with torch.no_grad(), seen.readers:
+        with torch.no_grad(), torch.autocast(image.device.type, enabled=False), seen.readers:
             model(image)
     finally:
         for handle in handles:
             handle.remove()
-    found = []
-    for norm, number in seen.taken.items():
-        shown = [m for m, gave in seen.given.items() if gave == number]
-        convolutions = [m for m in shown if type(m) is nn.Conv2d]
-        readers = seen.readers.readers.get(number, [])
-        alone = len(readers) == 1 and "batch_norm" in readers[0]
-        if len(convolutions) != 1 or not alone or hooked & {*shown, norm}:
-            continue
-        if seen.calls[convolutions[0]] == seen.calls[norm] == 1 and _keeps_statistics(norm):
-            names = frozenset(seen.names[m] for m in shown)
-            found.append(Fold(seen.names[convolutions[0]], seen.names[norm], names))
-    return tuple(found)
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    tables: list[dict[Any, Callable[..., Any]]] = [
-        module._forward_hooks,  # noqa: SLF001 - torch has no public way to ask
-        module._forward_pre_hooks,  # noqa: SLF001
-    ]
-    return any(tables) or "forward" in module.__dict__
-
-
-def _keeps_statistics(module: nn.Module) -> bool:
-    return isinstance(module, nn.BatchNorm2d) and module.running_mean is not None
+    if seen.readers.asked:
+        # what it computes depends on values: with another image others may read
+        return ()
+    norms = [module for module in seen.names if type(module) is nn.BatchNorm2d]
+    return tuple(fold for norm in norms if (fold := seen.fold(norm)) is not None)

@@ -94,7 +94,8 @@ def run_once(
         # of attention, only this form can be differentiated twice
         with sdpa_kernel(SDPBackend.MATH):
             return _recorded(at, inputs, needs, graph)
-    return at.engine.settle(lambda: _finite(_in_parts(at, inputs, needs, graph), at.engine))
+    kind = (at.layer, *inputs.shape[1:])
+    return at.engine.settle(lambda: _finite(_in_parts(at, inputs, needs, graph), at.engine), kind)
 
 
 def _in_parts(at: Watched, inputs: Fed, needs: frozenset[str], graph: Graph) -> Pass:
@@ -122,7 +123,9 @@ def _run(at: Watched, inputs: Fed, needs: frozenset[str], graph: Graph) -> Pass:
 
 def _finite(once: Pass, engine: Engine) -> Pass:
     """Refuse what overflowed in coarse numbers; the next way of running it is then tried."""
-    if engine.way.coarse is not None and not torch.isfinite(once.logits).all():
+    if engine.way.coarse is None:
+        return once
+    if not all(bool(torch.isfinite(found).all()) for found in (once.logits, *once.leaves)):
         raise FloatingPointError("its answer is not finite")
     return once
 

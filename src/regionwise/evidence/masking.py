@@ -43,7 +43,8 @@ def min_max(
     """
     low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
     flat = low == high if constant is None else constant | (low == high)
-    return ((maps - low) / (high - low).masked_fill(flat, 1)).masked_fill(flat, 0)
+    scaled = (maps - low) / (high - low).masked_fill(flat, 1)
+    return scaled.masked_fill(flat, 0) if flat.any() else scaled
 
 
 def is_constant(maps: Float[Tensor, "*b h w"]) -> Bool[Tensor, "*b 1 1"]:

@@ -91,7 +91,11 @@ class Pace:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device, or the machine, has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    # of the CPU's allocator: "can't allocate memory", on Windows "not enough memory"
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in text and "memory" in text
+    )
 
 
 def keep_chunk(model: nn.Module, like: Tensor, size: int) -> None:

@@ -131,6 +131,7 @@ class Probe:
             stack.enter_context(borrowed(self.model, as_it_is=self.create_graph))
             wanted = (self._needs, self._wishes, self._engine)
             fed, self.engine = let_in(self.model, self._given, *wanted)
+            stack.enter_context(self.engine.alone())
             self.slices = fed.shape[2] if fed.dim() == 5 else None
             self.inputs: Inputs = fed if self.slices is None else stacked(fed)
             self.layer, module = resolve_layer(self.model, self._wanted_layer, fed)
@@ -286,8 +287,7 @@ class Probe:
         checks.check_classes(self.logits, link_of(self.model))
 
     def _backward(self) -> tuple[Tensor, ...]:
-        inputs = INPUT_GRADIENTS in self._needs
-        how = {"inputs": inputs, "create_graph": self.create_graph}
+        how = {"inputs": INPUT_GRADIENTS in self._needs, "create_graph": self.create_graph}
         return backward(self._pass, self._graph_scores, self._at, **how)
 
     def _shown(self, tensor: Tensor) -> Tensor:

@@ -155,12 +155,12 @@ def score_channel_masks(
     scorer: Scorer,
     activations: Activations,
     gate: Gate,
-    channels: Sequence[Int[Tensor, " b"]],
+    channels: Sequence[Int[Tensor, " _"]],
     *,
     recall: Recall | None = None,
     blank: Callable[[], Logits] | None = None,
-) -> list[Float[Tensor, "b y"]]:
-    """Return the logits of each image under the masks that ``gate`` makes of some of its channels.
+) -> list[Float[Tensor, "_ _"]]:
+    """Return each image's logits b y under the masks that ``gate`` makes of some of its channels.
 
     Equal channels make equal masks and are scored once. A mask that keeps nothing is not scored if
     ``blank`` gives the logits 1 y of the empty image.

@@ -9,24 +9,28 @@ weight was replaced or written to - also by way of ``.data``, which torch does n
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from regionwise.evidence.folding import Fold, folded
+from regionwise.evidence.packing import Packed, can_be_packed
 from regionwise.evidence.weights_state import weights_state
 
 _Table: TypeAlias = dict[str, Tensor | None]
 _Made: TypeAlias = tuple[Tensor, Tensor, tuple[float, ...]]
 
-_BLOCK: Final = 2**20
-"""Numbers of a weight that are summed up into one when it is looked at again."""
+_ROW: Final = 2**10
+"""Numbers of a weight that are summed up first when it is looked at again: all cores share rows."""
+
+_ROWS: Final = 2**8
+"""Rows that are summed up into one."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,14 @@ class Form:
             front of the layer; ``None`` for the same as behind it.
         channels_last: weights of flat convolutions lie with their channels last.
         folds: normalisations that go into the convolutions before them.
+        packed: convolutions keep their weights in the order that the processor's library wants.
     """
 
     dtype: torch.dtype | None = None
     products: torch.dtype | None = None
     channels_last: bool = False
     folds: tuple[Fold, ...] = ()
+    packed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +86,8 @@ class _Folded:
     @property
     def fresh(self) -> bool:
         """Whether the weights of both still hold the same numbers."""
-        pair = (self.convolution(), self.normalisation())
-        return _sums_of([module for module in pair if module is not None]) == self.sums
+        convolution, norm = self.convolution(), self.normalisation()
+        return None not in {convolution, norm} and _sums_of(convolution, norm) == self.sums
 
 
 class StandIns:
@@ -97,6 +103,8 @@ class StandIns:
                 self._fold(module, model.get_submodule(into[path]), form)
             elif not isinstance(module, torch.jit.ScriptModule):
                 self._replace(module, form, made)
+        self._half = form.products is not None
+        self._packed = self._pack() if form.packed else []
 
     def _replace(self, module: nn.Module, form: Form, made: dict[tuple[int, bool], _Made]) -> None:
         multiplies = isinstance(module, _ConvNd | nn.Linear)
@@ -112,10 +120,11 @@ class StandIns:
 
     def _fold(self, module: nn.Module, norm: nn.Module, form: Form) -> None:
         """Let a convolution normalise, and the normalisation pass on what it is given."""
-        dtype = form.dtype or module.get_parameter("weight").dtype
+        weight = module.get_parameter("weight")
+        dtype = form.dtype or weight.dtype
         for name, tensor in zip(("weight", "bias"), folded(module, norm, dtype), strict=True):
             exact, coarse = _forms(tensor, form, multiplies=True)
-            pair = (_frozen(exact), _frozen(coarse))
+            pair = (_frozen(exact, weight), _frozen(coarse, weight))
             self._places.append(
                 _Place(
                     weakref.ref(module),
@@ -127,7 +136,18 @@ class StandIns:
                 )
             )
         own = (weakref.ref(module), weakref.ref(norm))
-        self._folded.append(_Folded(*own, _sums_of((module, norm))))
+        self._folded.append(_Folded(*own, _sums_of(module, norm)))
+
+    def _pack(self) -> list[tuple[weakref.ref[nn.Module], Packed]]:
+        """Return convolutions that keep their weights packed, as they are in front of the layer."""
+        own: dict[weakref.ref[nn.Module], dict[str, Tensor]] = {}
+        for place in self._places:
+            own.setdefault(place.module, {})[place.name] = place.coarse
+        return [
+            (reference, Packed(module, tensors["weight"], tensors.get("bias")))
+            for reference, tensors in own.items()
+            if (module := reference()) is not None and can_be_packed(module, tensors)
+        ]
 
     @property
     def fresh(self) -> bool:
@@ -139,15 +159,20 @@ class StandIns:
         """Let the stand-ins stand in; whatever happens inside, the weights come back."""
         tables = [(place.table, place.name) for place in self._places]
         before = [table[name] for table, name in tables]
-        norms = [norm for one in self._folded if (norm := one.normalisation()) is not None]
+        instead: list[tuple[nn.Module | None, Callable[[Tensor], Tensor]]] = [
+            *((one.normalisation(), _pass_on) for one in self._folded),
+            *((reference(), packed) for reference, packed in self._packed),
+        ]
+        # a pass inside a pass finds them so already, and leaves them so
+        own = [(vars(m), run) for m, run in instead if m is not None and "forward" not in vars(m)]
         try:
             self.put(coarse=False)
-            for norm in norms:
-                norm.__dict__["forward"] = _pass_on
+            for attributes, run in own:
+                attributes["forward"] = run
             yield
         finally:
-            for norm in norms:
-                norm.__dict__.pop("forward", None)
+            for attributes, _ in own:
+                attributes.pop("forward", None)
             for (table, name), tensor in zip(tables, before, strict=True):
                 table[name] = tensor
 
@@ -155,6 +180,8 @@ class StandIns:
         """Put the coarse numbers, or the exact ones, where the network finds its weights."""
         for place in self._places:
             place.table[place.name] = place.coarse if coarse else place.exact
+        for _, packed in self._packed:
+            packed.idle = self._half and not coarse
 
 
 _KEPT: Final[weakref.WeakKeyDictionary[nn.Module, tuple[object, dict[Form, StandIns]]]] = (
@@ -164,7 +191,8 @@ _KEPT: Final[weakref.WeakKeyDictionary[nn.Module, tuple[object, dict[Form, Stand
 
 def stand_ins(model: nn.Module, form: Form) -> StandIns:
     """Return a network's stand-ins, made once until a weight changes."""
-    state = weights_state(model)
+    # weights may stay and the modules that hold them change
+    state = (weights_state(model), tuple(weakref.ref(module) for module in model.modules()))
     before, known = _KEPT.get(model, (None, {}))
     if before != state:
         known = {}
@@ -198,8 +226,8 @@ def _made(tensor: Tensor, form: Form, *, multiplies: bool, buffer: bool) -> _Mad
     sums = _sums(source) if copied else ()
     if buffer:
         return exact, coarse, sums
-    frozen = _frozen(exact)
-    return frozen, frozen if coarse is exact else _frozen(coarse), sums
+    frozen = _frozen(exact, tensor)
+    return frozen, frozen if coarse is exact else _frozen(coarse, tensor), sums
 
 
 def _forms(source: Tensor, form: Form, *, multiplies: bool) -> tuple[Tensor, Tensor]:
@@ -215,8 +243,11 @@ def _forms(source: Tensor, form: Form, *, multiplies: bool) -> tuple[Tensor, Ten
     return exact, coarse
 
 
-def _frozen(tensor: Tensor) -> Tensor:
-    return nn.Parameter(tensor, requires_grad=False)
+def _frozen(values: Tensor, weight: Tensor) -> Tensor:
+    """Return values as a weight without gradients, with what was noted on the weight itself."""
+    frozen = nn.Parameter(values, requires_grad=False)
+    vars(frozen).update(vars(weight))
+    return frozen
 
 
 def _pass_on(value: Tensor) -> Tensor:
@@ -224,28 +255,34 @@ def _pass_on(value: Tensor) -> Tensor:
     return value
 
 
-def _sums_of(modules: Iterable[nn.Module]) -> tuple[float, ...]:
-    """Return the sums of all that belongs to some modules themselves."""
-    return tuple(
-        total
-        for module in modules
-        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False))
-        for total in _sums(tensor)
-    )
+def _sums_of(*modules: nn.Module | None) -> tuple[float, ...]:
+    """Return the sums of all that belongs to some modules themselves, and what they add to it."""
+    found: list[float] = []
+    for module in filter(None, modules):
+        found.append(float(getattr(module, "eps", 0.0)))
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            found.extend(_sums(tensor))
+    return tuple(found)
 
 
 def _sums(tensor: Tensor) -> tuple[float, ...]:
     """Return a few sums that another value anywhere, or another order, would change."""
     flat = tensor.detach().reshape(-1).float()
-    weights = _weights(flat.device)
-    blocks = [flat[at : at + _BLOCK] for at in range(0, len(flat), _BLOCK)]
-    return tuple(torch.stack([b @ weights[: len(b)] for b in blocks]).tolist()) if blocks else ()
+    along, across = _weights(flat.device)
+    rows = len(flat) // _ROW
+    sums = [flat[rows * _ROW :] @ along[: len(flat) - rows * _ROW]]
+    lines = flat[: rows * _ROW].view(rows, _ROW).mv(along) if rows else flat[:0]
+    blocks = range(0, rows, _ROWS)
+    sums += [lines[at : at + _ROWS] @ across[: len(lines[at : at + _ROWS])] for at in blocks]
+    return tuple(torch.stack(sums).tolist())
 
 
 @cache
-def _weights(device: torch.device) -> Tensor:
+def _weights(device: torch.device) -> tuple[Tensor, Tensor]:
     """Return fixed numbers, different enough from each other, between 1 and 2 and of both signs."""
     generator = torch.Generator().manual_seed(0)
-    size = torch.rand(_BLOCK, generator=generator) + 1
-    sign = torch.randint(2, (_BLOCK,), generator=generator) * 2 - 1
-    return (size * sign).to(device)
+    # whatever device and dtype are the default where this is asked for first
+    how: dict[str, Any] = {"generator": generator, "device": "cpu"}
+    size = torch.rand(_ROW + _ROWS, **how, dtype=torch.float32) + 1
+    weights = (size * (torch.randint(2, size.shape, **how) * 2 - 1)).to(device)
+    return weights[:_ROW], weights[_ROW:]

@@ -58,7 +58,7 @@ def tune(
             with engine.running(), engine.passing(module):
                 module(engine.feed(batch))
 
-        engine.settle(lambda: run(fed))
+        engine.settle(lambda: run(fed), ("", *fed.shape[1:]))
         best = fastest_chunk(run, fed, sorted(sizes))
     keep_chunk(module, fed, best)
     return best

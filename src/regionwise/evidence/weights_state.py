@@ -15,5 +15,5 @@ def weights_state(model: nn.Module) -> Hashable:
             for tensor in table.values():
                 if tensor is not None:
                     version = 0 if tensor.is_inference() else tensor._version  # noqa: SLF001
-                    found.append((id(tensor), tensor.data_ptr(), version))
+                    found.append((id(tensor), tensor.data_ptr(), tensor.stride(), version))
     return tuple(found)

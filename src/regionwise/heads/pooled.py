@@ -54,7 +54,9 @@ def find_pooled_head(model: nn.Module, activations: Activations, logits: Logits)
         ModelError: no linear layer (or 1 x 1 convolution) of the model satisfies this.
     """
     pooled = activations.mean(dim=(-2, -1))
-    for name, weight, bias in _candidates(model, pooled.shape[1], logits.shape[1]):
+    for name, *own in _candidates(model, pooled.shape[1], logits.shape[1]):
+        # a network in half precision may have been asked to run in single
+        weight, bias = (tensor.to(pooled.dtype) for tensor in own)
         rebuilt = pooled @ weight.T + bias
         tolerance = max(1e-4, 4 * torch.finfo(logits.dtype).eps)
         scale = logits.abs().amax().clamp_min(torch.finfo(logits.dtype).tiny)
