@@ -66,6 +66,10 @@ def watch(one: Contender, case: Case, device: str, step: Step) -> dict[str, Any]
             one.run()
         case.reset()
         if one.watched:
+            if one.warm:
+                # what is kept for a network that is being counted is kept apart
+                with counted():
+                    one.run()
             with counted() as passes:
                 found["bytes"] = peak(one.run, device)
             found |= {

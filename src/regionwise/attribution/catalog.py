@@ -95,10 +95,12 @@ methods.add(
         formula="ReLU(sum_k p_c(X o H_k) A_k), H_k = minmax(Up(A_k))",
         summary="Channels weighted by what the network makes of the image masked with them.",
         needs=frozenset({"masked-scores"}),
-        passes="(K + 1) F",
+        passes="(K + 1) F, with budget=B (B + 1) F",
         choice="The authors' code: class probability of the masked image. Variants: paper"
         " (Algorithm 1: logit minus baseline logit, softmax over channels), pytorch-grad-cam"
-        " (logit, softmax over channels), torch-cam (masks normalised before upsampling).",
+        " (logit, softmax over channels), torch-cam (masks normalised before upsampling)."
+        " budget=B is ours: B channels are scored, the others guessed; an unbiased estimate of the"
+        " map before its ReLU, with a standard error in every cell.",
     )
 )
 methods.add(
@@ -110,9 +112,10 @@ methods.add(
         formula="ReLU(sum_k p_c(X o S_k) S_k), S_k = tanh(Up(A_k))",
         summary="Score-CAM whose masks and summands are gated by tanh.",
         needs=frozenset({"masked-scores"}),
-        passes="(K + 1) F",
+        passes="(K + 1) F, with budget=B (B + 1) F",
         choice="Nothing is subtracted, as in the authors' code: Eq. 10 as printed subtracts the"
-        " score of the whole image and gives blank maps (variant=equation).",
+        " score of the whole image and gives blank maps (variant=equation). budget=B as in"
+        " score-cam.",
     )
 )
 for card in (*TAIL_CARDS, *MASKING_CARDS, *NOISE_CARDS, *JOINT_CARDS):

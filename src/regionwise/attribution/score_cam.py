@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, Literal
@@ -10,7 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from regionwise.attribution.budgeted import BUDGET, Reading, budgeted_weights, check_seed
 from regionwise.attribution.recipe import RawMaps, Recipe
+from regionwise.errors import SettingError
 from regionwise.evidence.masking import MinMaxOrder, is_constant, minmax_masks
 from regionwise.evidence.probe import Probe
 from regionwise.registry import CHUNKED
@@ -71,35 +74,66 @@ def channel_weights_of(
     return by_target.softmax(dim=2)
 
 
-def _varying(activations: Activations) -> Float[Tensor, "n 1 k"]:
+def _varying(activations: Activations) -> Float[Tensor, "n k"]:
     """Return 1 for channels that vary over the map, 0 for constant ones: the code skips these."""
-    varies = ~is_constant(activations)[..., 0, 0]
-    return varies.to(activations.dtype).unsqueeze(1)
+    return (~is_constant(activations)[..., 0, 0]).to(activations.dtype)
 
 
 @dataclass(frozen=True)
 class ScoreCAM(Recipe):
-    """Score-CAM; ``variant`` names whose version is meant.
+    """Score-CAM.
 
     A score function as target weighs each channel by its value on the masked image.
+
+    Attributes:
+        variant: whose version is meant, see :func:`channel_weights_of`.
+        budget: channels to score per image, drawn at random: the map is then an unbiased estimate,
+            up to its ReLU, and has a standard error. By default all are scored.
+        seed: of the draws.
+        chunk: masked images per forward pass.
     """
 
     name: ClassVar[str] = "score-cam"
     variant: Variant = "code"
+    budget: int | None = field(default=None, metadata=BUDGET)
+    seed: int = 0
     chunk: int | None = field(default=None, metadata=CHUNKED)
+
+    def __post_init__(self) -> None:
+        """Refuse a budget where a weight depends on the scores of all channels."""
+        super().__post_init__()
+        check_seed(self.name, self.budget, self.seed)
+        if self.budget is not None and self.variant != "code":
+            raise SettingError(
+                f"variant={self.variant} of 'score-cam' has a softmax over the scores of all"
+                " channels, of which a few give no unbiased estimate; budget needs variant=code"
+            )
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for the logits of the image under each channel's mask."""
         corners = self.variant == "pytorch-grad-cam"
         order: MinMaxOrder = "minmax-first" if self.variant == "torch-cam" else "upsample-first"
         gate = partial(minmax_masks, size=probe.size, align_corners=corners, order=order)
-        masked = probe.masked_logits(("min-max", corners, order), gate, chunk=self.chunk)
-        weights = self._weights(probe, masked)
+        ask = partial(probe.masked_logits, ("min-max", corners, order), gate, chunk=self.chunk)
+        weights, details = self._weights(probe, ask)
         if self.variant == "code":
-            weights = weights * _varying(probe.activations)
-        return RawMaps(score_cam_map(probe.activations, weights), {"channel_weights": weights})
+            weights = weights * _varying(probe.activations)[:, None]
+        maps = score_cam_map(probe.activations, weights)
+        return RawMaps(maps, {"channel_weights": weights, **details})
 
-    def _weights(self, probe: Probe, masked: ChannelLogits) -> ChannelWeights:
+    def _weights(
+        self, probe: Probe, ask: Callable[..., ChannelLogits]
+    ) -> tuple[ChannelWeights, dict[str, Tensor]]:
+        if self.budget is None:
+            return self._weights_of(probe, ask()), {}
+        cells = (probe.activations.shape[2], probe.activations.shape[3])
+        reading = Reading(
+            masks=partial(minmax_masks, size=cells),
+            summands=lambda maps: maps * _varying(maps)[..., None, None],
+        )
+        return budgeted_weights(probe, ask, reading, budget=self.budget, seed=self.seed)
+
+    def _weights_of(self, probe: Probe, masked: ChannelLogits) -> ChannelWeights:
         if self.variant == "code":
             return probe.targets.masked_scores(masked)
         if probe.targets.indices is None:

@@ -12,16 +12,20 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
+from regionwise.attribution.budgeted import BUDGET, Reading, budgeted_weights, check_seed
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.attribution.score_cam import score_cam_map
 from regionwise.evidence.masking import upsample
 from regionwise.evidence.probe import Probe
 from regionwise.evidence.scoring import CHUNK, chunks
 from regionwise.registry import CHUNKED
-from regionwise.shapes import Activations, ChannelWeights, Maps
+from regionwise.shapes import Activations, ChannelLogits, ChannelWeights, Maps
 
 Activation = Literal["tanh", "relu", "sigmoid", "sig-relu", "mish", "swish"]
 Variant = Literal["code", "equation", "mask-only"]
+
+FINE: Final = 4
+"""Pixels between the places where a standard error is computed: gates are smooth."""
 
 _GATES: Final[dict[Activation, Callable[[Tensor], Tensor]]] = {
     "tanh": torch.tanh,
@@ -71,25 +75,52 @@ class ScoreCAMpp(Recipe):
         variant: ``code`` weighs by the class probability; ``equation`` subtracts the score of the
             whole image (Eq. 10), which leaves blank maps; ``mask-only`` gates the mask but sums raw
             activations (the paper's ablation "Normalization").
+        budget: channels to score per image, drawn at random: the map is then an unbiased estimate,
+            up to its ReLU, and has a standard error. By default all are scored.
+        seed: of the draws.
         chunk: masked images per forward pass.
     """
 
     name: ClassVar[str] = "score-cam++"
     activation: Activation = "tanh"
     variant: Variant = "code"
+    budget: int | None = field(default=None, metadata=BUDGET)
+    seed: int = 0
     chunk: int | None = field(default=None, metadata=CHUNKED)
+
+    def __post_init__(self) -> None:
+        """Refuse a seed where nothing is drawn."""
+        super().__post_init__()
+        check_seed(self.name, self.budget, self.seed)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask for the logits of the image under each channel's gated mask, and sum the gates."""
         make = partial(gated_masks, size=probe.size, activation=self.activation)
-        masked = probe.masked_logits((self.activation,), make, chunk=self.chunk)
-        weights = probe.targets.masked_scores(masked)
+        ask = partial(probe.masked_logits, (self.activation,), make, chunk=self.chunk)
+        weights, details = self._weights(probe, ask)
         if self.variant == "equation":
             weights = weights - probe.targets.masked_scores(probe.logits.unsqueeze(1))
-        details = {"channel_weights": weights}
+        details = {"channel_weights": weights, **details}
         if self.variant == "mask-only":
             return RawMaps(score_cam_map(probe.activations, weights), details)
         return RawMaps(self._gated_sum(probe, weights), details)
+
+    def _weights(
+        self, probe: Probe, ask: Callable[..., ChannelLogits]
+    ) -> tuple[ChannelWeights, dict[str, Tensor]]:
+        if self.budget is None:
+            return probe.targets.masked_scores(ask()), {}
+        cells = (probe.activations.shape[2], probe.activations.shape[3])
+        raw = self.variant == "mask-only"
+        fine = (max(cells[0], probe.size[0] // FINE), max(cells[1], probe.size[1] // FINE))
+        gates = partial(gated_masks, activation=self.activation)
+        reading = Reading(
+            masks=partial(gates, size=cells),
+            summands=(lambda maps: maps) if raw else partial(gates, size=fine),
+        )
+        weights, details = budgeted_weights(probe, ask, reading, budget=self.budget, seed=self.seed)
+        size = cells if raw else probe.size
+        return weights, details | {"standard_error": upsample(details["standard_error"], size)}
 
     def _gated_sum(self, probe: Probe, weights: ChannelWeights) -> Maps:
         """Sum chunk by chunk: all gates at once would be K images."""
