@@ -8,7 +8,7 @@ from nets import PooledNet, seeded
 from regionwise import Versus, explain, explain_all
 from regionwise.attribution.noise import stream
 from regionwise.attribution.score_cam_budget import draw_channels, estimate_weights, half_width
-from regionwise.errors import SettingError
+from regionwise.errors import InputError, SettingError
 from replicas.score_cam_budget import estimate, sets
 from samples import assert_same, float64
 
@@ -269,3 +269,24 @@ def test_a_blank_map_has_no_error(net, images, method):
 def test_settings_that_are_refused(net, images, method, match):
     with pytest.raises(SettingError, match=match):
         explain(net, images, method, layer="last")
+
+
+def test_an_attribution_gives_its_interval(net, images):
+    found = explain(net, images, "score-cam:budget=5", "top-2", "last")
+    low, high = found.interval(0.9)
+    error, degrees = (found.details[name] for name in ("standard_error", "degrees_of_freedom"))
+    assert_same((high - low) / 2, half_width(error, degrees, 0.9))
+    assert_same((high + low) / 2, found.maps)
+    assert (found.interval(0.99)[1] > high)[error > 0].all()
+    with pytest.raises(InputError, match=r"'score-cam' has no standard error"):
+        explain(net, images, "score-cam", 0, "last").interval()
+
+
+def test_budgets_share_their_channels_with_the_whole(net, images):
+    """Asked for together, no mask is scored twice."""
+    seen = []
+    net.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+    explain_all(net, images, ["score-cam"], 0, "last")
+    alone, seen[:] = sum(seen), []
+    explain_all(net, images, ["score-cam:budget=5", "score-cam", "score-cam:budget=7"], 0, "last")
+    assert sum(seen) == alone

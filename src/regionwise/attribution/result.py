@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from regionwise.attribution.scaling import Normalize, saliency_of
+from regionwise.attribution.score_cam_budget import half_width
 from regionwise.attribution.showing import (
     as_html,
     file_stem,
@@ -94,6 +95,25 @@ class Attribution:
         """
         size = self.size if size is None else tuple(int(length) for length in size)
         return saliency_of(self.maps, size, normalize)
+
+    def interval(self, level: float = 0.95) -> tuple[GridMaps, GridMaps]:
+        """Return the ends of the interval around every cell, n t i j, of a map that was estimated.
+
+        By Student's distribution, around the signed sum of the channels; a cell of the map may be
+        that sum cut at zero, and so may the interval.
+
+        Args:
+            level: how often intervals are to cover, in (0, 1).
+
+        Raises:
+            InputError: the method estimates nothing; ``score-cam:budget=32`` does.
+            SettingError: another level.
+        """
+        if "standard_error" not in self.details:
+            raise InputError(f"{self.method!r} has no standard error; 'score-cam:budget=32' has")
+        error, degrees = self.details["standard_error"], self.details["degrees_of_freedom"]
+        reach = half_width(error, degrees, level)
+        return self.maps - reach, self.maps + reach
 
     def detach(self) -> Attribution:
         """Return the same without a graph, which it has if ``create_graph`` was asked for."""

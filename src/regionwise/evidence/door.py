@@ -63,9 +63,14 @@ def let_in(
         check_graph(model, checked, needs)
     if engine is None:
         many = MASKED_SCORES in needs or len(checked) >= MANY
-        how = (wishes.precision, wishes.accelerate)
-        engine = Engine(model, *how, copies=many, plain=wishes.create_graph)
+        engine = engine_for(model, wishes, copies=many)
     return _moved(checked, device_of(model), engine.dtype), engine
+
+
+def engine_for(model: nn.Module, wishes: Wishes, *, copies: bool) -> Engine:
+    """Return what runs a network as wished; with copies of weights if many passes are to come."""
+    how = (wishes.precision, wishes.accelerate)
+    return Engine(model, *how, copies=copies, plain=wishes.create_graph)
 
 
 def _moved(inputs: Fed, device: torch.device, dtype: torch.dtype) -> Fed:

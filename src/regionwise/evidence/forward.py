@@ -131,17 +131,21 @@ def _finite(once: Pass, engine: Engine) -> Pass:
 
 
 def _recorded(at: Watched, inputs: Fed, needs: frozenset[str], graph: Graph) -> Pass:
-    """Run once; again, with copies, if a record of the trunk was changed in place."""
+    """Run once, and record what lies in front of the layer if its tail will be asked for."""
     recording = Recording(at.layer)
     if TAIL not in needs:
         return _watched(at, inputs, recording, graph)
     with recording.listening(at.engine.model):
-        once = _watched(at, inputs, recording, graph)
-    if not recording.spoiled:
-        return once
+        return _watched(at, inputs, recording, graph)
+
+
+def record_copies(at: Watched, inputs: Fed) -> Recording:
+    """Run once more to record copies, for networks that change in place what was recorded."""
     copies = Recording(at.layer, clone=True)
+    nothing = Graph(inputs=False, trunk=False, joined=False, tail=False)
     with copies.listening(at.engine.model):
-        return _watched(at, inputs, copies, graph)
+        _watched(at, inputs, copies, nothing)
+    return copies
 
 
 def _watched(at: Watched, inputs: Fed, recording: Recording, graph: Graph) -> Pass:

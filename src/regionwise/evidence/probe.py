@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from regionwise.evidence import checks
 from regionwise.evidence.accelerating import Accelerate
-from regionwise.evidence.door import Wishes, let_in
-from regionwise.evidence.engine import Engine, Precision
-from regionwise.evidence.forward import Watched, run_once
+from regionwise.evidence.door import Wishes, engine_for, let_in
+from regionwise.evidence.engine import MANY, Engine, Precision
+from regionwise.evidence.forward import Watched, record_copies, run_once
 from regionwise.evidence.graphs import backward, find_joined_head
 from regionwise.evidence.masked import MaskedLogits
 from regionwise.evidence.needs import (
@@ -236,8 +236,8 @@ class Probe:
         """The network behind the layer, checked to give the network's own logits."""
         checks.check_declared(TAIL, self._needs)
         unchecked = Tail(self.engine, self.inputs, self._pass.recording, self.grid)
-        tail: Tail
-        tail = self._once("tail", partial(checked_tail, unchecked, self.activations, self.logits))
+        given = (self.activations, self.logits, partial(record_copies, self._at, self.inputs))
+        tail: Tail = self._once("tail", partial(checked_tail, unchecked, *given))
         return tail
 
     def tail_logits(self, index: int, activations: Activations, *, chunk: int = 64) -> Logits:
@@ -256,7 +256,8 @@ class Probe:
         spec = self.targets.spec if targets is None else targets
         fed = inputs if self.slices is None else unstacked(inputs, self.slices)
         other = Probe(self.model, fed, spec, self.layer, needs=needs, **asdict(self._wishes))
-        other._engine = self.engine
+        many = partial(engine_for, self.model, self._wishes, copies=True)
+        other._engine = self.engine if len(fed) < MANY else self._once("many", many)
         return other
 
     def baseline_logits(self, fill: float = 0.0) -> Logits:

@@ -91,8 +91,8 @@ def _last_axis(func: Function, args: Args, named: Named, *, width: int) -> Rows:
 
 def _attention(func: Function, args: Args, named: Named) -> Any:
     """Put off an attention without a mask: every query is answered by itself."""
-    others = [value for name, value in named.items() if name != "scale"]
-    if len(args) != 3 or any(value is not None and value for value in others):
+    chosen = any(named.get(name) for name in ("dropout_p", "is_causal", "enable_gqa"))
+    if len(args) != 3 or chosen or named.get("attn_mask") is not None:
         return NotImplemented
     query, key, value = args
 
