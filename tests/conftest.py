@@ -38,3 +38,25 @@ def deep_tail_net():
 def images(generator):
     """Three non-square inputs that the small networks take."""
     return torch.randn(3, 3, 16, 12, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """An S3 server in this process; return a function from a bucket's name to its URI."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = f"scheme=http&endpoint_override={host}:{port}&region=us-east-1"
+    yield lambda bucket: f"s3://someone:secret@{bucket}?{options}&allow_bucket_creation=true"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server, request):
+    """The URI of an empty bucket of a real object store."""
+    from regionwise.uris import opened  # noqa: PLC0415 - after the hook above
+
+    uri = s3_server(f"b{abs(hash(request.node.nodeid))}")
+    system, path = opened(uri)
+    system.create_dir(path)
+    return uri

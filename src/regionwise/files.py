@@ -46,8 +46,13 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all; NaN and infinity are refused."""
+    write_text(path, as_json(value).decode())
+
+
+def as_json(value: Any) -> bytes:
+    """Return ``value`` as indented JSON; NaN and infinity are refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=False)
-    write_text(path, text + "\n")
+    return f"{text}\n".encode()
 
 
 def _umask() -> int:

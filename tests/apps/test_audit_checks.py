@@ -239,7 +239,8 @@ def test_costly_methods_explain_once_more_or_not_at_all(bench):
     assert noisy == {}
     assert len(noise.probabilities) == 2
     found = checked(bench, recipes["score-cam"], maps["score-cam"], noisy)
-    assert found.missing == {"noise": "a map costs (K + 1) F; a thorough audit runs it"}
+    cost = "(K + 1) F, with budget=B (B + 1) F"
+    assert found.missing == {"noise": f"a map costs {cost}; a thorough audit runs it"}
     assert len(found.redrawn.similarity) == 1
 
 

@@ -60,8 +60,9 @@ def birds(tmp_path_factory):
 
 
 @pytest.fixture
-def ask(birds, tmp_path):
+def ask(birds, tmp_path, monkeypatch):
     """Return the arguments of a benchmark into a folder."""
+    monkeypatch.setenv("REGIONWISE_TRUST", str(tmp_path / "nets.py"))
     (tmp_path / "tiny.toml").write_text(RECIPE)
 
     def arguments(out, *more, pause=0.0):

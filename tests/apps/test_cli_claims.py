@@ -44,9 +44,12 @@ def birds(tmp_path):
     return write_birds(tmp_path / "birds", classes=3, images_per_class=2, size=32)
 
 
-def test_claims_are_printed_written_and_reported(run, birds, tmp_path):
+def test_claims_are_printed_written_and_reported(run, birds, tmp_path, monkeypatch):
     (tmp_path / "tiny.toml").write_text(RECIPE)
     (tmp_path / "nets.py").write_text(NETS)
+    refused = run("benchmark", "tiny.toml", "--data", f"birds:{birds}", "--out", "out")
+    assert "names code in 'nets.py'" in refused.err
+    monkeypatch.setenv("REGIONWISE_TRUST", str(tmp_path / "nets.py"))
     done = run("benchmark", "tiny.toml", "--data", f"birds:{birds}", "--out", "out")
     assert done.code == 0, done.err
     assert "1 claim on birds: 1 is undecided." in done.out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from regionwise.apps import explain_run
+from regionwise.apps import explain_job
 from regionwise.errors import ModelError
 from regionwise.report import writing
 
@@ -18,7 +18,7 @@ def fail_on(monkeypatch):
 
     def patch(call: int, error: BaseException, *, last: int = 10**6) -> None:
         calls = []
-        explain_all = explain_run.explain_all
+        explain_all = explain_job.explain_all
 
         def failing(*arguments, **settings):
             calls.append(arguments)
@@ -26,7 +26,7 @@ def fail_on(monkeypatch):
                 raise error
             return explain_all(*arguments, **settings)
 
-        monkeypatch.setattr(explain_run, "explain_all", failing)
+        monkeypatch.setattr(explain_job, "explain_all", failing)
 
     return patch
 
@@ -40,7 +40,8 @@ def test_an_interruption_leaves_whole_images_and_no_manifest(explain, pictures, 
     fail_on(3, KeyboardInterrupt())
     ended = explain(pictures, "--overwrite", "--batch-size", 1)
     assert ended.code == 130
-    assert ended.err == "interrupted: what is in 'out' is whole, but has no manifest\n"
+    whole = "interrupted: what is in 'out' is whole, but has no manifest"
+    assert ended.err == f"{whole}; --resume goes on from there\n"
     assert not Path("out/manifest.json").exists()
     assert not Path("out/sheet.png").exists()
     assert {"a/cam.npz", "a/cam.png", "b/cam.npz", "b/cam.png"} <= set(below("out"))
@@ -68,6 +69,7 @@ def test_an_interruption_while_writing_leaves_no_half_image(explain, pictures, m
     assert ended.code == 130
     assert below("out") == ["a/cam.npz", "a/cam.png", "a/centre.npz", "a/centre.png"]
     assert not Path("out/b").exists()
+    assert ended.err == "interrupted: what is in 'out' is whole, but has no manifest\n"
 
 
 def test_an_error_of_one_image_later_on_is_its_own(explain, pictures, fail_on):

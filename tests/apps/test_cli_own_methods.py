@@ -1,6 +1,7 @@
 """Methods that are not ours on the command line."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -57,8 +58,9 @@ def test_what_is_wrong_is_told_in_one_line(explain, pictures, own, method, says)
 
 
 @pytest.fixture
-def bench(run, own, models, tmp_path):
+def bench(run, own, models, tmp_path, monkeypatch):
     """Six tested birds, maps of them, and a benchmark of all kinds of methods."""
+    monkeypatch.setenv("REGIONWISE_TRUST", f"{tmp_path / 'own.py'}{os.pathsep}{models}")
     birds = write_birds(tmp_path / "birds", classes=3, images_per_class=4, size=32)
     data, classifier = read_benchmark_data(f"birds:{birds}"), load_model(f"{models}:net")
     for picture in data.pictures:

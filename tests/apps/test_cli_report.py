@@ -79,10 +79,12 @@ def bench(made, run, tmp_path_factory, monkeypatch):
         models = json.dumps([f"{home / 'nets.py'}:{name}" for name in ("one", "two")])
         (home / "tiny.toml").write_text(RECIPE.format(models=models))
         monkeypatch.chdir(home)
+        monkeypatch.setenv("REGIONWISE_TRUST", str(home / "nets.py"))
         run("benchmark", "tiny.toml", "--data", f"birds:{birds}", "--out", "out", "--limit", 4)
         done = run("report", "out", "--gallery", 3, "--pairs", 1, "--by", "average-drop")
         made.update(home=home, done=done, page=(home / "out" / "report.html").read_text())
     monkeypatch.chdir(made["home"])
+    monkeypatch.setenv("REGIONWISE_TRUST", str(made["home"] / "nets.py"))
     return made["home"] / "out"
 
 

@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_head_or_a_truncated_one(refused, run, birds, tm
     else:
         shutil.copy(tmp_path / "calm" / "weights.safetensors", weights)
     said = refused("--data", f"birds:{birds}", "--from", "pooled", "--scheme", "post-fitting")
-    assert ("damaged" if damage == "truncated" else "holds a calm head") in said
+    assert "is not what was trained" in said
 
 
 def classes(root, *names, count=6):
@@ -174,7 +174,7 @@ def test_folders_that_cannot_be_learnt_from(refused, tmp_path, build, says):
         (("--validation", "-0.1"), "validation share"),
         (("--fold", 1), "give --folds"),
         (("--device", "meta"), "training does not run on 'meta'"),
-        (("--size", 10**6), "does not fit into the memory"),
+        (("--size", 10**6), "sides are 1 to 16384"),
         (("--option", "widths=[-4,4,4,4,8]"), "whole numbers from 1"),
         (("--set", "lr=1e9"), "the loss is"),
     ],

@@ -26,6 +26,7 @@ def test_on_networks(pooled_net, deep_tail_net, images, kind, window):
         "normed": (seeded(Normed, 5), "layer"),
     }[kind]
     ours = explain(model, images, f"recipro-cam:window={window}", TARGETS, layer)
+    assert ours.details["rule"] == ("closed form" if kind == "pooled" else "tail")
     expected = recipro_cam_of(model.trunk, model.tail, images, TARGETS, window=window)
     assert array(expected).std() > 1e-4
     assert_same(ours.maps, expected)
@@ -132,6 +133,14 @@ def test_leading_tokens_stay(images):
 def test_a_score_function_is_mapped_by_its_value(deep_tail_net, images):
     ours = explain(deep_tail_net, images, "recipro-cam", lambda y: y.softmax(1)[:, 2], "stem")
     assert_same(ours.maps, explain(deep_tail_net, images, "recipro-cam", 2, "stem").maps)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_score_function_of_a_pooled_network(pooled_net, images, window):
+    method = f"recipro-cam:window={window}"
+    ours = explain(pooled_net, images, method, lambda y: y.softmax(1)[:, 2], "features")
+    assert ours.details["rule"] == "closed form"
+    assert_same(ours.maps, explain(pooled_net, images, method, 2, "features").maps)
 
 
 def test_the_chunk_changes_nothing(deep_tail_net, images):

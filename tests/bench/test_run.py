@@ -58,9 +58,9 @@ def test_what_cannot_run_says_why(group):
 
 def test_ours_are_warmed_up_and_peers_are_not(group, calls):
     run_group(group, Settings(pairs=2))
-    # one run to warm up, one that is watched, then two turns; those of ours first and last
-    assert calls[:4] == ["ours", "reset", "ours", "reset"]
-    assert [name for name in calls if name != "reset"][2:] == [
+    # a run to warm up, one that is counted, one that is watched, then two turns
+    assert calls[:5] == ["ours", "reset", "ours", "ours", "reset"]
+    assert [name for name in calls if name != "reset"][3:] == [
         *("peer", "process"),
         *("ours", "peer", "process", "process", "peer", "ours"),
     ]

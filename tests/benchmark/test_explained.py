@@ -148,7 +148,8 @@ def with_methods(plan, texts):
     return {**plan, "models": [used]}
 
 
-def test_other_data_is_refused(done):
+def test_other_data_is_refused(done, monkeypatch):
+    monkeypatch.setenv("REGIONWISE_TRUST", done["plan"]["models"][0]["source"].rpartition(":")[0])
     assert context_of(done["plan"], "cpu").seed == 0
     changed = {**done["plan"], "data": {**done["plan"]["data"], "fingerprint": "x"}}
     with pytest.raises(DataError, match="--gallery 0"):

@@ -6,7 +6,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from regionwise.benchmark import run as running
+from regionwise.benchmark import work as working
 from regionwise.benchmark.ledger import finished, remaining
 from regionwise.benchmark.rows import KEY, check_installed
 from regionwise.benchmark.run import Outcome, run_plan
@@ -49,7 +49,7 @@ def test_a_run_writes_its_chunks_and_a_second_one_does_nothing(planned, told, tm
 def test_what_was_cut_off_goes_on_with_the_same_rows(planned, told, tmp_path, monkeypatch):
     plan, context = planned()
     run_plan(plan, context, tmp_path / "whole", told.opened)
-    real, calls = running.score_chunk, []
+    real, calls = working.score_chunk, []
 
     def interrupted(chunk, context):
         calls.append(chunk)
@@ -57,7 +57,7 @@ def test_what_was_cut_off_goes_on_with_the_same_rows(planned, told, tmp_path, mo
             raise KeyboardInterrupt
         return real(chunk, context)
 
-    monkeypatch.setattr(running, "score_chunk", interrupted)
+    monkeypatch.setattr(working, "score_chunk", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_plan(plan, context, tmp_path / "cut", told.opened)
     assert len(finished(tmp_path / "cut")) == 1

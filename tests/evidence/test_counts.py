@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 import torch
 from torch import nn
 
@@ -55,9 +56,9 @@ class Counted(nn.Module):
         return self.fc(self.tail(x).mean(dim=(-2, -1)))
 
 
-def counted(methods, targets=None, n=3):
+def counted(methods, targets=None, n=3, factory=Counted):
     torch.manual_seed(3)
-    net = Counted()
+    net = factory()
     explain_all(net, torch.rand(n, 3, 12, 12), methods, targets, layer="last")
     return {name: getattr(net, name).counts for name in ("early", "trunk", "tail")}
 
@@ -174,3 +175,37 @@ def test_a_budget_and_the_whole_score_no_channel_twice():
         assert sum(len(x) for x in net.fed) == 2 + 10
     assert torch.equal(part, again)
     assert torch.equal(part[1, 0], whole[1, 4])
+
+
+class Curved(Counted):
+    """Not linear behind the pooling: the tail has to run."""
+
+    def forward(self, x):
+        x = self.last(self.trunk(self.stem(self.early(x))))
+        return self.fc(self.tail(x).mean(dim=(-2, -1)).tanh())
+
+
+TAILED = ["ablation-cam", "lift-cam", "recipro-cam", "fd-cam"]
+
+
+def test_behind_pooling_and_a_linear_layer_nothing_runs_again():
+    found = counted(TAILED, targets="top-2")
+    assert found["trunk"] == {"forward": 1, "images": 3, "backward": 0}
+    assert found["tail"] == {"forward": 1, "images": 3, "backward": 2}
+
+
+@pytest.mark.parametrize(
+    ("method", "each", "chunked"),
+    [
+        ("ablation-cam", CHANNELS, 2),
+        ("recipro-cam", 36, 9),
+        ("fd-cam", 2 * CHANNELS, 4),
+        ("lift-cam", 2, 1),  # a map, and the map of zeros
+    ],
+)
+def test_elsewhere_only_the_tail_runs_again(method, each, chunked):
+    found = counted([f"{method}:chunk={CHUNK}"], "top-2", factory=Curved)
+    assert found["trunk"] == {"forward": 1, "images": 3, "backward": 0}
+    # the batch, the check on one image given twice, and then each image by itself
+    assert found["tail"]["images"] == 3 + 2 + 3 * each
+    assert found["tail"]["forward"] == 1 + 1 + 3 * chunked

@@ -228,3 +228,11 @@ def test_what_it_takes():
         head(torch.zeros(2, 3, 2, 2))
     with pytest.raises(SettingError):
         Cape(0, 5)
+
+
+def test_without_temperatures_the_class_maps_are_not_copied():
+    maps = random_maps((2, 1, 3, 2, 2))
+    of_class, mean = cape_joint(maps).terms
+    assert of_class is maps
+    assert_same(mean, maps.mean(1))
+    assert cape_joint(maps, 0.1).terms[0] is not maps

@@ -17,7 +17,7 @@ from regionwise.apps.audit_checks import (
 )
 from regionwise.apps.audit_provenance import AuditRequest, provenance_of
 from regionwise.apps.audit_subject import Subject, open_subject
-from regionwise.apps.explain_run import with_seed
+from regionwise.apps.explain_job import with_seed
 from regionwise.apps.progress import OpenProgress, Progress
 from regionwise.attribution.asked import as_recipes
 from regionwise.attribution.explain import explain, explain_all

@@ -8,8 +8,18 @@ from typing import Annotated
 
 import typer
 
+from regionwise.apps.engine_options import (
+    LOCAL,
+    Address,
+    Cpus,
+    EngineName,
+    EngineRequest,
+    Gpus,
+    WorkerCount,
+)
 from regionwise.apps.progress import progress_bar
 from regionwise.errors import SettingError
+from regionwise.uris import is_uri, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +28,7 @@ class BenchmarkRequest:
 
     recipe: str
     data: str
-    out: Path
+    out: str
     models: tuple[str, ...] = ()
     maps: tuple[Path, ...] = ()
     segments: Path | None = None
@@ -26,6 +36,7 @@ class BenchmarkRequest:
     limit: int | None = None
     device: str = "cpu"
     dry_run: bool = False
+    engine: EngineRequest = LOCAL
 
 
 def benchmark(  # noqa: PLR0913 - one parameter for each option
@@ -40,7 +51,8 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
         str | None,
         typer.Option(
             "--data",
-            help="birds:DIR, cub:DIR, or folder:DIR (a folder per class, as ImageNet's val).",
+            help="birds:DIR, cub:DIR, folder:DIR (a folder per class, as ImageNet's val), "
+            "parquet:FILES or webdataset:SHARDS; the last three also behind s3://, gs://, ...",
         ),
     ] = None,
     model: Annotated[
@@ -66,9 +78,9 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
             help="A folder of segments, DIR/IMAGE.png with a number per pixel, and names.txt.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for rows and tables.")] = Path(
-        "benchmark-out"
-    ),
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Folder for rows and tables; also s3://, gs://, ...")
+    ] = "benchmark-out",
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="At most so many images.")
     ] = None,
@@ -83,6 +95,11 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: WorkerCount = None,
+    cpus: Cpus = 1.0,
+    gpus: Gpus = 0.0,
     listing: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
 ) -> None:
     """Measure how far explanations can be trusted: data x models x methods x metrics.
@@ -109,14 +126,17 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
         limit=limit,
         device=device,
         dry_run=dry_run,
+        engine=EngineRequest(engine, address, workers, cpus, gpus),
     )
+    request.engine.check(device)
     try:
         from regionwise.apps.benchmark_run import run_benchmark  # noqa: PLC0415 - loads torch
 
         failed = run_benchmark(request, progress_bar("Benchmarking"))
     except KeyboardInterrupt:
-        left = f"what is in {str(out)!r} is whole, and the same command goes on from there"
-        typer.echo(f"interrupted: {left if out.exists() else 'nothing was written'}", err=True)
+        left = f"what is in {shown(out)!r} is whole, and the same command goes on from there"
+        some = is_uri(out) or Path(out).exists()
+        typer.echo(f"interrupted: {left if some else 'nothing was written'}", err=True)
         raise typer.Exit(130) from None
     if failed:
         raise typer.Exit(1)

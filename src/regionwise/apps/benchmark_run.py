@@ -10,19 +10,21 @@ from rich.text import Text
 
 from regionwise.apps.benchmark_command import BenchmarkRequest
 from regionwise.apps.claims_output import print_claims, write_claims
+from regionwise.apps.engine_choice import device_here, engine_of
 from regionwise.apps.progress import OpenProgress
 from regionwise.benchmark.context import Context
 from regionwise.benchmark.foreign import with_maps
 from regionwise.benchmark.grids import ARROWS, Grid, grids
+from regionwise.benchmark.ledger import COST, ROWS
 from regionwise.benchmark.plan import Plan
 from regionwise.benchmark.preparing import prepare, with_models
 from regionwise.benchmark.recipe_files import read_recipe
-from regionwise.benchmark.run import run_plan
+from regionwise.benchmark.run import Workers, run_plan
 from regionwise.benchmark.samples import read_benchmark_data
 from regionwise.benchmark.segments import with_segments
 from regionwise.benchmark.summary import Summary, summarise
 from regionwise.benchmark.tables import write_tables
-from regionwise.lock import holding
+from regionwise.places import as_place, mirrored
 
 
 def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int:
@@ -37,23 +39,27 @@ def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int
         request.limit,
     )
     data = with_segments(read_benchmark_data(request.data), request.segments)
-    context = Context(data, recipe.seed, recipe.judges, request.device)
+    device = device_here(request.engine, request.device)
+    context = Context(data, recipe.seed, recipe.judges, device)
     plan = prepare(recipe, context)
     if request.dry_run:
         _print_plan(plan)
         return 0
-    with holding(request.out, doing="benchmarks into"):
-        outcome = run_plan(plan, context, request.out, open_progress)
-        summary = summarise(request.out)
-        write_tables(request.out, summary)
-        write_claims(request.out, summary.claims)
+    place, workers = as_place(request.out), Workers(engine_of(request.engine), request.device)
+    with place.holding(doing="benchmarks into"):
+        outcome = run_plan(plan, context, place, open_progress, workers)
+        with mirrored(place, ROWS, COST) as folder:
+            summary = summarise(folder)
+            write_tables(folder, summary)
+            write_claims(folder, summary.claims)
     print_summary(summary)
     print_claims(summary.claims)
     done = "scored" if outcome.scored else "finished before, nothing to score"
     total = sum(count for *_, count in summary.errors)
     note = f"; {total} errors, see summary.md" if total else ""
-    typer.echo(f"{done}: {summary.done[0]} of {summary.done[1]} chunks{note}: {request.out}")
-    return total
+    note += f"; {outcome.lost} parts could not be done, see above" if outcome.lost else ""
+    typer.echo(f"{done}: {summary.done[0]} of {summary.done[1]} chunks{note}: {place}")
+    return total + outcome.lost
 
 
 def print_summary(summary: Summary) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from regionwise.apps.methods_command import methods
 from regionwise.apps.report_command import report
 from regionwise.apps.train_command import train
 from regionwise.errors import RegionwiseError
+from regionwise.trust import trust
 
 app = typer.Typer(
     name="regionwise",
@@ -69,8 +71,17 @@ def _options(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    trusted: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--trust",
+            metavar="FILE.py",
+            help="Run the code in this file where a run, recipe or benchmark names it; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     del version  # its callback has done the work
+    trust(*(trusted or ()))
 
 
 if __name__ == "__main__":

@@ -7,17 +7,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regionwise.data.images import find_images
-from regionwise.errors import ImageError
+from regionwise.apps.request import LEDGER
+from regionwise.data.sources import Source, find_sources
+from regionwise.errors import ImageError, InputError
+from regionwise.uris import local_path, shown
 
 SHEET, MANIFEST = "sheet.png", "manifest.json"
+_LONGEST = 200
+"""Bytes of a folder's name: most file systems take 255, and a number may follow."""
 
 
 @dataclass(frozen=True)
 class NamedImage:
-    """An image file and the name of the folder that its results go to."""
+    """An image and the name of the folder that its results go to."""
 
-    path: Path
+    path: Source
     folder: str
 
 
@@ -30,38 +34,45 @@ class Failure:
 
 
 def collect_images(
-    arguments: Sequence[str], out: Path
+    arguments: Sequence[str], out: Path | None
 ) -> tuple[tuple[NamedImage, ...], tuple[Failure, ...]]:
     """Return the images that ``arguments`` stand for, and those arguments that stand for none.
 
     Folders and patterns do not reach into ``out``, where an earlier run may have left pictures.
     """
-    found: list[Path] = []
+    found: dict[object, Source] = {}
     failed: list[Failure] = []
     for argument in arguments:
         try:
-            found += _outside(argument, find_images([argument]), out)
-        except ImageError as error:
-            failed.append(Failure(readable(argument), str(error)))
-    return name_folders(find_images(found)), tuple(failed)
+            for source in _outside(argument, find_sources(argument), out):
+                found.setdefault(source.resolve() if isinstance(source, Path) else source, source)
+        except InputError as error:
+            failed.append(Failure(readable(shown(argument)), str(error)))
+    return name_folders(found.values()), tuple(failed)
 
 
-def name_folders(paths: Iterable[Path]) -> tuple[NamedImage, ...]:
+def name_folders(sources: Iterable[Source]) -> tuple[NamedImage, ...]:
     """Name each image's folder after its file; equal names are numbered: wren, wren-2, wren-3.
 
     Letter case does not tell two names apart, since some file systems would not either.
     """
-    taken = {SHEET, MANIFEST}
+    taken = {SHEET, MANIFEST, LEDGER}
+    numbers: dict[str, int] = {}
     named = []
-    for path in paths:
-        stem, number = readable(path.stem), 1
-        folder = stem
+    for source in sources:
+        folder = stem = _folder_for(source.stem)
         while folder.lower() in taken:
-            number += 1
-            folder = f"{stem}-{number}"
+            numbers[stem.lower()] = numbers.get(stem.lower(), 1) + 1
+            folder = f"{stem}-{numbers[stem.lower()]}"
         taken.add(folder.lower())
-        named.append(NamedImage(path, folder))
+        named.append(NamedImage(source, folder))
     return tuple(named)
+
+
+def _folder_for(stem: str) -> str:
+    """Return a name that a folder can have: no file name is ``.`` or ``..``, or leaves no room."""
+    name = readable(stem).encode()[:_LONGEST].decode(errors="ignore")
+    return name if name.strip(".") else name.replace(".", "_")
 
 
 def readable(name: str) -> str:
@@ -69,17 +80,26 @@ def readable(name: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", name)
 
 
-def _outside(argument: str, files: tuple[Path, ...], out: Path) -> tuple[Path, ...]:
+def _outside(argument: str, files: tuple[Source, ...], out: Path | None) -> tuple[Source, ...]:
     """Leave out what lies in the output folder, unless it was named outright.
 
     Raises:
         ImageError: nothing else was found.
     """
-    if Path(argument).is_file():
+    if out is None or (len(files) == 1 and _is_file(argument)):
         return files
     home = out.resolve()
-    kept = tuple(file for file in files if not file.resolve().is_relative_to(home))
+    kept = tuple(f for f in files if not isinstance(f, Path) or not _lies_in(f, home))
     if not kept:
         message = f"all images of {argument!r} lie in the output folder {str(out)!r}"
         raise ImageError(f"{message}; choose another --out")
     return kept
+
+
+def _is_file(argument: str) -> bool:
+    path = local_path(argument)
+    return path is not None and path.is_file()
+
+
+def _lies_in(file: Path, home: Path) -> bool:
+    return file.resolve().is_relative_to(home)

@@ -7,15 +7,25 @@ from typing import Annotated
 
 import typer
 
+from regionwise.apps.engine_options import (
+    Address,
+    Cpus,
+    EngineName,
+    EngineRequest,
+    Gpus,
+    WorkerCount,
+)
 from regionwise.apps.progress import progress_bar
-from regionwise.apps.request import ExplainRequest
+from regionwise.apps.request import LEDGER, ExplainRequest
+from regionwise.uris import is_uri, shown
 
 
 def explain(  # noqa: PLR0913 - one parameter for each option
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Image files, folders of images, or quoted patterns such as 'pics/*.jpg'.",
+            help="Image files, folders of images, or quoted patterns such as 'pics/*.jpg'; "
+            "archives (.tar, .parquet); and all of these behind s3://, gs://, ...",
             show_default=False,
         ),
     ],
@@ -55,11 +65,14 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     fuse: Annotated[
         str, typer.Option("--fuse", help="How layers are fused: mean, max or scaled-max.")
     ] = "mean",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
-        "regionwise-out"
-    ),
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Folder for the results; also s3://, gs://, ...")
+    ] = "regionwise-out",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same command was cut off.")
     ] = False,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")] = "cpu",
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time.")] = 8,
@@ -74,6 +87,13 @@ def explain(  # noqa: PLR0913 - one parameter for each option
             show_default="that of the weights",
         ),
     ] = None,
+    accelerate: Annotated[
+        str | None,
+        typer.Option(
+            "--accelerate",
+            help="compile or cuda-graphs, for methods that score masked images.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -84,6 +104,11 @@ def explain(  # noqa: PLR0913 - one parameter for each option
             show_default="each its own",
         ),
     ] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: WorkerCount = None,
+    cpus: Cpus = 1.0,
+    gpus: Gpus = 0.0,
 ) -> None:
     """Explain what a classifier sees in images.
 
@@ -100,19 +125,26 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         fuse=fuse,
         out=out,
         overwrite=overwrite,
+        resume=resume,
         device=device,
         batch_size=batch_size,
         weights=weights,
         precision=precision,
+        accelerate=accelerate,
         seed=seed,
+        engine=EngineRequest(engine, address, workers, cpus, gpus),
     )
+    request.engine.check(device)
     try:
         from regionwise.apps.explain_run import explain_images  # noqa: PLC0415 - loads torch
 
         outcome = explain_images(request, progress_bar("Explaining"))
     except KeyboardInterrupt:
-        left = f"what is in {str(out)!r} is whole, but has no manifest"
-        typer.echo(f"interrupted: {left if out.exists() else 'nothing was written'}", err=True)
+        left = f"what is in {shown(out)!r} is whole, but has no manifest"
+        more = "; --resume goes on from there"
+        some = is_uri(out) or Path(out).exists()
+        left += more if is_uri(out) or (Path(out) / LEDGER).exists() else ""
+        typer.echo(f"interrupted: {left if some else 'nothing was written'}", err=True)
         raise typer.Exit(130) from None
     typer.echo(outcome.summary)
     if outcome.failed:

@@ -11,11 +11,9 @@ from torch import Tensor
 
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.evidence.altered import (
-    TAIL_CHUNK,
     altered_logits,
     pooled_contributions,
     pooled_head_behind,
-    scores_of,
 )
 from regionwise.evidence.probe import Probe
 from regionwise.registry import CHUNKED
@@ -74,7 +72,7 @@ class AblationCAM(Recipe):
     name: ClassVar[str] = "ablation-cam"
     variant: Variant = "absolute"
     relu: bool = True
-    chunk: int = field(default=TAIL_CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
         """Ask the tail for the scores without each channel, or the head's weights for all."""
@@ -84,7 +82,7 @@ class AblationCAM(Recipe):
         return RawMaps(maps, {"channel_weights": weights, "rule": rule})
 
     def _drops(self, probe: Probe) -> tuple[ChannelWeights, str]:
-        head = pooled_head_behind(probe)
+        head = None if probe.targets.function is not None else pooled_head_behind(probe)
         if head is not None:
             rows = probe.targets.class_rows(head.weight)
             return pooled_contributions(rows, probe.activations), "closed form"
@@ -93,4 +91,4 @@ class AblationCAM(Recipe):
             return without_channels(own, part)
 
         logits = altered_logits(probe, change, probe.activations.shape[1], chunk=self.chunk)
-        return probe.scores.unsqueeze(2) - scores_of(probe.targets, logits), "tail"
+        return probe.scores.unsqueeze(2) - probe.targets.changed_scores(logits), "tail"

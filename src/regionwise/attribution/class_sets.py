@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from regionwise.errors import SettingError, TargetError, nearest
+from regionwise.regular import text_of
 
 ALL: Final = "all"
 SELF: Final = "self"
@@ -177,11 +178,11 @@ def _read(text: str) -> dict[str, dict[str, list[Any]]]:
     """Return the tables of a file, whose hash must be the one behind its name, if there is one."""
     path, _, known = text.partition("#")
     try:
-        content = Path(path).read_text(encoding="utf-8")
+        content = text_of(Path(path))
         table: Any = tomllib.loads(content) if path.endswith(".toml") else json.loads(content)
     except OSError as error:
         raise SettingError(f"cannot read the sets {path!r}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"the sets {path!r} cannot be read: {error}") from error
     if not isinstance(table, dict) or not table or not set(table) <= set(_TABLES):
         raise SettingError(f"{path!r} must hold the tables [sets] or [groups], and nothing else")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -12,11 +13,9 @@ from torch import Tensor
 from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import SettingError
 from regionwise.evidence.altered import (
-    TAIL_CHUNK,
     altered_logits,
     pooled_contributions,
     pooled_head_behind,
-    scores_of,
 )
 from regionwise.evidence.probe import Probe
 from regionwise.heads.pooled import PooledHead
@@ -39,7 +38,7 @@ def similar_channels(similarity: Float[Tensor, "k k"], theta: float) -> Bool[Ten
     Reference: Li et al. 2022, the similarity group of a channel; the quantile interpolates
     linearly between neighbours, as in the authors' code.
     """
-    return similarity > torch.quantile(similarity, theta, dim=1, keepdim=True)
+    return similarity > _quantile(similarity, theta)
 
 
 def switching_scores(on: ChannelWeights, off: ChannelWeights, scores: Scores) -> ChannelWeights:
@@ -70,6 +69,14 @@ def fd_cam_map(activations: Activations, weights: ChannelWeights, *, relu: bool 
     return maps.relu() if relu else maps
 
 
+def _quantile(values: Float[Tensor, "k k"], share: float) -> Float[Tensor, "k 1"]:
+    """Return each row's quantile; torch's own sorts the whole row, and refuses large ones."""
+    place = share * (values.shape[1] - 1)
+    low = math.floor(place)
+    upmost = values.topk(values.shape[1] - low, dim=1).values
+    return torch.lerp(upmost[:, -1:], upmost[:, -2:][:, :1], place - low)
+
+
 def _min_max(values: ChannelWeights) -> ChannelWeights:
     low, high = values.amin(dim=2, keepdim=True), values.amax(dim=2, keepdim=True)
     return (values - low) / (high - low).where(high > low, 1)
@@ -89,7 +96,7 @@ class FDCAM(Recipe):
     name: ClassVar[str] = "fd-cam"
     theta: float = 0.95
     relu: bool = True
-    chunk: int = field(default=TAIL_CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __post_init__(self) -> None:
         """Refuse what is no quantile."""
@@ -104,7 +111,7 @@ class FDCAM(Recipe):
         groups = [
             similar_channels(channel_similarity(own[None]), self.theta) for own in probe.activations
         ]
-        head = pooled_head_behind(probe)
+        head = None if probe.targets.function is not None else pooled_head_behind(probe)
         on = self._scores(probe, groups, head)
         off = self._scores(probe, [~group for group in groups], head)
         weights = fd_cam_weights(switching_scores(on, off, probe.scores), probe.gradients)
@@ -125,4 +132,4 @@ class FDCAM(Recipe):
 
         channels = probe.activations.shape[1]
         logits = altered_logits(probe, change, channels, chunk=self.chunk)
-        return scores_of(probe.targets, logits)
+        return probe.targets.changed_scores(logits)

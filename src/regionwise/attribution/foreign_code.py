@@ -11,6 +11,7 @@ from types import ModuleType
 
 from regionwise.attribution.foreign import guarded
 from regionwise.errors import ModelError, SettingError
+from regionwise.regular import bytes_of
 
 
 def run_file(path: Path) -> tuple[ModuleType, str]:
@@ -24,7 +25,7 @@ def run_file(path: Path) -> tuple[ModuleType, str]:
         SettingError: there is no such file.
     """
     try:
-        source = path.read_bytes()
+        source = bytes_of(path)
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise SettingError(f"there is no method in {str(path)!r}: {reason}") from error

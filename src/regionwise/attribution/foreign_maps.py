@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -121,16 +122,21 @@ def read_map(path: Path) -> np.ndarray:
         DataError: it is no array of two axes, or not finite. Pickled objects are not read.
     """
     try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"the map {str(path)!r} cannot be read: {error}") from error
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")  # what it warns of, it reads
+            found = np.load(file, allow_pickle=False)
+    except Exception as error:  # numpy raises nearly everything on broken files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"the map {str(path)!r} cannot be read: {reason}") from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
         raise DataError(f"the map {str(path)!r} is no array of real numbers")
     if found.ndim != 2 or 0 in found.shape:
         raise DataError(f"the map {str(path)!r} has shape {found.shape}; it must be rows x columns")
-    if not np.isfinite(found).all():
+    with np.errstate(all="ignore"):
+        values = found.astype(np.float64)
+    if not np.isfinite(values).all():
         raise DataError(f"the map {str(path)!r} contains NaN or infinity")
-    return found.astype(np.float64)
+    return values
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import SettingError
 from regionwise.evidence.needs import INPUT_GRADIENTS
 from regionwise.evidence.probe import Probe
+from regionwise.evidence.versions import each_version
 from regionwise.shapes import InputGradients, Inputs, Scores
 
 Rule = Literal["gauss-legendre", "midpoint", "right"]
@@ -95,12 +96,13 @@ class IntegratedGradients(Recipe):
         self, probe: Probe, points: list[tuple[float, float]], reduce: Reduce | None
     ) -> Tensor:
         """Return the weighted sum of gradients along the path, reduced at each point if asked."""
+        away = probe.inputs - self.baseline
+        places = (self.baseline + share * away for share, _ in points)
+        needs = frozenset({INPUT_GRADIENTS})
+        found = each_version(probe, places, needs, lambda other: (other.input_gradients,))
         total = torch.zeros((), dtype=probe.inputs.dtype, device=probe.inputs.device)
-        for share, weight in points:
-            place = self.baseline + share * (probe.inputs - self.baseline)
-            with probe.again(place, frozenset({INPUT_GRADIENTS})) as other:
-                found = other.input_gradients
-            step = found if reduce is None else gradient_map(found, reduce=reduce)
+        for (_, weight), (gradients,) in zip(points, found, strict=True):
+            step = gradients if reduce is None else gradient_map(gradients, reduce=reduce)
             total = total + weight * step
         return total
 

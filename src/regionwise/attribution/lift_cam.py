@@ -60,7 +60,7 @@ class LiftCAM(Recipe):
         return RawMaps(maps, {"channel_weights": weights, **details})
 
     def _weights(self, probe: Probe) -> tuple[ChannelWeights, dict[str, Any]]:
-        head = pooled_head_behind(probe)
+        head = None if probe.targets.function is not None else pooled_head_behind(probe)
         if head is not None:
             rows, bias = (probe.targets.class_rows(of) for of in (head.weight, head.bias))
             weights = pooled_contributions(rows, probe.activations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -11,10 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
 from regionwise.attribution.recipe import RawMaps, Recipe
-from regionwise.evidence.altered import TAIL_CHUNK, altered_logits
+from regionwise.evidence.altered import altered_logits, pooled_head_behind
 from regionwise.evidence.probe import Probe
+from regionwise.heads.pooled import PooledHead
 from regionwise.registry import CHUNKED
-from regionwise.shapes import ChannelWeights, Maps
+from regionwise.shapes import Activations, ChannelWeights, Maps
 
 Window = Literal["cell", "gaussian", "spread"]
 
@@ -33,10 +35,7 @@ def cell_windows(
     windows = torch.zeros(count, 1, rows * columns, dtype=torch.float64)
     windows[torch.arange(count), 0, places] = 1
     windows = windows.reshape(count, 1, rows, columns)
-    if gaussian:
-        line = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64)
-        windows = F.conv2d(windows, torch.outer(line, line)[None, None] / 16, padding=1)
-    return windows[:, 0]
+    return (_blurred(windows) if gaussian else windows)[:, 0]
 
 
 def kept_cells(
@@ -64,6 +63,22 @@ def kept_cells(
     return activations * windows
 
 
+def pooled_cells(
+    activations: Activations, head: PooledHead, *, window: Window = "cell"
+) -> Float[Tensor, "n m y"]:
+    """Return the logits of every cell alone behind pooling and a linear layer, W A_ij / Z + b.
+
+    The windows are laid over the class maps W A, which are the same for all of them.
+    """
+    cells = activations.shape[2:]
+    maps = torch.einsum("yk,nkij->nyij", head.weight, activations) / math.prod(cells)
+    if window == "gaussian":
+        maps = _blurred(maps)
+    elif window == "spread":
+        maps = maps * _blurred(maps.new_ones(1, 1, *cells))
+    return maps.flatten(2).transpose(1, 2) + head.bias
+
+
 def recipro_cam_map(scores: ChannelWeights, cells: tuple[int, int]) -> Maps:
     """Lay the scores of the single cells, n t m counted row by row, out on their grid, n t i j.
 
@@ -82,14 +97,31 @@ class ReciproCAM(Recipe):
 
     name: ClassVar[str] = "recipro-cam"
     window: Window = "cell"
-    chunk: int = field(default=TAIL_CHUNK, metadata=CHUNKED)
+    chunk: int | None = field(default=None, metadata=CHUNKED)
 
     def __call__(self, probe: Probe) -> RawMaps:
-        """Ask the tail for the logits of every cell alone."""
+        """Ask the tail, or the head, for the logits of every cell alone."""
         cells = (probe.activations.shape[2], probe.activations.shape[3])
+        head = pooled_head_behind(probe)
+        if head is None:
+            logits, rule = self._tail_logits(probe), "tail"
+        else:
+            logits = pooled_cells(probe.activations, head, window=self.window)
+            rule = "closed form"
+        maps = recipro_cam_map(probe.targets.masked_scores(logits), cells)
+        return RawMaps(maps, {"rule": rule})
+
+    def _tail_logits(self, probe: Probe) -> Float[Tensor, "n m y"]:
+        rows, columns = probe.activations.shape[2:]
 
         def change(_: int, own: Tensor, part: slice) -> Tensor:
             return kept_cells(own, part, window=self.window)
 
-        logits = altered_logits(probe, change, cells[0] * cells[1], chunk=self.chunk)
-        return RawMaps(recipro_cam_map(probe.targets.masked_scores(logits), cells))
+        return altered_logits(probe, change, rows * columns, chunk=self.chunk)
+
+
+def _blurred(maps: Float[Tensor, "n m i j"]) -> Float[Tensor, "n m i j"]:
+    """Filter each map by [1 2 1; 2 4 2; 1 2 1] / 16; outside of it there is nothing."""
+    line = torch.tensor([1.0, 2.0, 1.0]).to(maps)
+    kernel = torch.outer(line, line)[None, None] / 16
+    return F.conv2d(maps.flatten(0, 1).unsqueeze(1), kernel, padding=1).view_as(maps)

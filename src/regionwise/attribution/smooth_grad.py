@@ -16,6 +16,7 @@ from regionwise.attribution.recipe import RawMaps, Recipe
 from regionwise.errors import SettingError
 from regionwise.evidence.needs import INPUT_GRADIENTS
 from regionwise.evidence.probe import Probe
+from regionwise.evidence.versions import each_version
 from regionwise.shapes import InputGradients
 
 SmoothVariant = Literal["paper", "squared", "calm"]
@@ -45,9 +46,10 @@ def sampled_gradients(
 ) -> Iterator[InputGradients]:
     """Yield the gradient of the inputs under noise of standard deviation level (max x - min x)."""
     sigma = level * ranges(probe.inputs)
-    for noisy in noisy_copies(probe.inputs, sigma, samples=samples, seed=seed):
-        with probe.again(noisy, frozenset({INPUT_GRADIENTS})) as other:
-            yield other.input_gradients
+    copies = noisy_copies(probe.inputs, sigma, samples=samples, seed=seed)
+    needs = frozenset({INPUT_GRADIENTS})
+    for (found,) in each_version(probe, copies, needs, lambda other: (other.input_gradients,)):
+        yield found
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from regionwise.errors import SettingError
 from regionwise.evidence.masking import min_max
 from regionwise.evidence.needs import GRADIENTS
 from regionwise.evidence.probe import Probe
+from regionwise.evidence.versions import each_version
 from regionwise.shapes import Activations, Gradients, Maps
 
 Variant = Literal["second-order", "first-order", "yiskw713", "torch-cam"]
@@ -120,9 +121,13 @@ class SmoothGradCAMpp(Recipe):
             sigma = level / spread.where(spread > 0, 1)
         else:
             sigma = level * (torch.ones_like(spread) if port else spread)
-        for noisy in noisy_copies(probe.inputs, sigma, samples=samples, seed=self.seed):
-            with probe.again(noisy, frozenset({GRADIENTS})) as other:
-                yield other.activations, other.gradients
+        noisy = noisy_copies(probe.inputs, sigma, samples=samples, seed=self.seed)
+
+        def ask(other: Probe) -> tuple[Activations, Gradients]:
+            return other.activations, other.gradients
+
+        found = each_version(probe, noisy, frozenset({GRADIENTS}), ask)
+        yield from ((pair[0], pair[1]) for pair in found)
 
 
 def _powers(

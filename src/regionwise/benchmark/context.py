@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,6 +49,12 @@ class Context:
     _classes: dict[str, list[int] | None] = field(default_factory=dict, repr=False)
     _matched: dict[tuple[str, str], Matched] = field(default_factory=dict, repr=False)
     _confident: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what is loaded, when it is sent to another process; measured is enough."""
+        kept = ("data", "seed", "judges", "device", "_matched")
+        fresh = Context(*(getattr(self, name) for name in kept[:4]))
+        return {**vars(fresh), "_matched": dict(self._matched)}
 
     def model(self, source: str) -> Classifier:
         """Return a model, loaded at the first call."""

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 from regionwise.attribution.explain import explain
 from regionwise.attribution.recipe import Recipe
@@ -61,6 +62,9 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         count = flop_registry.get(func.overloadpacket)
+        if func.overloadpacket.__name__ == "_convolution_pointwise":
+            # of a processor's library, by which the engine runs what torch calls convolution
+            count = _packed_convolution
         if count is not None:
             amount = float(count(*args, **(kwargs or {}), out_val=out))
             if "backward" in func.overloadpacket.__name__:
@@ -68,6 +72,11 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
             else:
                 self.forward += amount
         return out
+
+
+def _packed_convolution(given: Tensor, weight: Tensor, *_: Any, out_val: Tensor) -> int:
+    found: int = conv_flop_count(list(given.shape), list(weight.shape), list(out_val.shape))
+    return found
 
 
 def work_of(run: Callable[[], Any]) -> Work:

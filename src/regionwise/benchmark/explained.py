@@ -18,6 +18,7 @@ from regionwise.attribution.result import Attribution
 from regionwise.benchmark.context import Context
 from regionwise.benchmark.foreign import Source, opened
 from regionwise.benchmark.loaded import preprocessing_of
+from regionwise.benchmark.named_code import check_code
 from regionwise.benchmark.recipe import OWN
 from regionwise.benchmark.samples import read_benchmark_data
 from regionwise.benchmark.segments import with_segments
@@ -56,7 +57,9 @@ def context_of(plan: Mapping[str, Any], device: str) -> Context:
 
     Raises:
         DataError: the data is gone, or is not what was benchmarked any more.
+        SettingError: the plan names code in a file that the user did not name.
     """
+    check_code(plan, "this benchmark's plan")
     given = plan["data"].get("segments")
     data = read_benchmark_data(plan["data"]["source"])
     data = with_segments(data, Path(given) if given else None)

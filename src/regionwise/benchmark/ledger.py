@@ -1,5 +1,7 @@
 """The folder of a benchmark: rows chunk by chunk, whole or not at all. The listing is the ledger.
 
+It lies on this machine or behind a URI.
+
 ::
 
     DIR/
@@ -14,12 +16,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from regionwise.benchmark.plan import Chunk, Plan
+from regionwise.benchmark.plan_reading import check_plan, check_protocols
 from regionwise.errors import DataError, OutputError
-from regionwise.files import replacing, write_json
+from regionwise.files import as_json
+from regionwise.places import Place, PlaceLike, as_place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,100 +32,113 @@ PROTOCOLS: Final = "protocols.json"
 ROWS: Final = "rows"
 COST: Final = "cost"
 
+_SUFFIX: Final = ".parquet"
 
-def begin(folder: Path, plan: Plan, protocols: dict[str, Any]) -> None:
+
+def begin(folder: PlaceLike, plan: Plan, protocols: dict[str, Any]) -> None:
     """Write the plan into a folder, unless it holds rows of another one.
 
     Raises:
         OutputError: the folder holds something else, or cannot be written.
     """
-    path = folder / PLAN
-    if path.exists():
-        old = read_plan(folder)
+    place = as_place(folder)
+    written = place.read(PLAN)
+    if written is not None:
+        old = _checked_plan(_parsed(written, place, PLAN), place)
         if old.get("hash") != plan.hash:
             raise OutputError(
-                f"{str(folder)!r} holds another benchmark ({_difference(old, plan)});"
+                f"{str(place)!r} holds another benchmark ({_difference(old, plan)});"
                 " choose another --out"
             )
-        protocols = {**read_protocols(folder), **protocols}
-    elif folder.is_dir() and any(not p.name.endswith(".lock") for p in folder.iterdir()):
+        protocols = {**_parsed(place.read(PROTOCOLS), place, PROTOCOLS), **protocols}
+    elif any(not name.endswith(".lock") for name in place.names()):
         raise OutputError(
-            f"the folder {str(folder)!r} is not empty, and no benchmark; choose another --out"
+            f"the folder {str(place)!r} is not empty, and no benchmark; choose another --out"
         )
-    write_json(folder / PROTOCOLS, protocols)
-    write_json(path, plan.to_json())
+    place.write(PROTOCOLS, as_json(protocols))
+    place.write(PLAN, as_json(plan.to_json()))
 
 
-def read_plan(folder: Path) -> dict[str, Any]:
+def read_plan(folder: PlaceLike) -> dict[str, Any]:
     """Return what a folder says of its plan.
 
     Raises:
         DataError: it has none, or a damaged one.
     """
-    found = _read(folder / PLAN)
-    if found.get("kind") != "regionwise-benchmark":
-        raise DataError(f"{str(folder / PLAN)!r} is not the plan of a benchmark")
-    return found
+    place = as_place(folder)
+    return _checked_plan(_read(place, PLAN), place)
 
 
-def read_protocols(folder: Path) -> dict[str, Any]:
+def read_protocols(folder: PlaceLike) -> dict[str, Any]:
     """Return what the protocol ids in the rows of a folder stand for.
 
     Raises:
         DataError: it does not say, or the file is damaged.
     """
-    return _read(folder / PROTOCOLS)
+    place = as_place(folder)
+    found = _read(place, PROTOCOLS)
+    check_protocols(found, f"{place}/{PROTOCOLS}")
+    return found
 
 
-def finished(folder: Path, kind: str = ROWS) -> frozenset[str]:
+def finished(folder: PlaceLike, kind: str = ROWS) -> frozenset[str]:
     """Return the ids of the chunks that are done: the files that are there under their names."""
-    place = folder / kind
-    if not place.is_dir():
-        return frozenset()
-    return frozenset(p.stem for p in place.glob("*.parquet") if not p.name.startswith("."))
+    names = as_place(folder).names(kind)
+    return frozenset(n.removesuffix(_SUFFIX) for n in names if n.endswith(_SUFFIX))
 
 
-def remaining(folder: Path, chunks: Iterable[Chunk]) -> list[Chunk]:
+def remaining(folder: PlaceLike, chunks: Iterable[Chunk]) -> list[Chunk]:
     """Return the chunks that are not done, in their order."""
     done = finished(folder)
     return [chunk for chunk in chunks if chunk.id not in done]
 
 
-def write_rows(folder: Path, chunk_id: str, rows: pa.Table, kind: str = ROWS) -> None:
-    """Write the rows of a chunk, to a temporary name that is renamed at the end.
+def rows_file(chunk_id: str, rows: pa.Table, kind: str = ROWS) -> tuple[str, bytes]:
+    """Return the file of a chunk: its name in the folder, and its content."""
+    import pyarrow as pa  # noqa: PLC0415 - the extra
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
-    Raises:
-        OutputError: they cannot be written; nothing is left behind.
-    """
-    import pyarrow.parquet as pq  # noqa: PLC0415 - the extra
-
-    with replacing(folder / kind / f"{chunk_id}.parquet") as temporary:
-        pq.write_table(rows, temporary, compression="zstd")
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True, write_statistics=False)
+    return f"{kind}/{chunk_id}{_SUFFIX}", sink.getvalue().to_pybytes()
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written.
+def sweep(folder: PlaceLike) -> None:
+    """Remove what a killed process left half written; an object store keeps no such thing.
 
     Raises:
         OutputError: it cannot be removed.
     """
-    for place in (folder, folder / ROWS, folder / COST):
-        for path in place.glob(".*.parquet") if place.is_dir() else ():
+    home = as_place(folder).local
+    for place in () if home is None else (home, home / ROWS, home / COST):
+        for path in place.glob(f".*{_SUFFIX}") if place.is_dir() else ():
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise OutputError(f"cannot remove {str(path)!r}: {error.strerror}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(place: Place, name: str) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{str(path.parent)!r} is no benchmark: {path.name} cannot be read"
-        ) from error
+        return _parsed(place.read(name), place, name)
+    except OutputError as error:
+        raise DataError(str(error)) from error
+
+
+def _parsed(content: bytes | None, place: Place, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(content or b"")
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{str(place)!r} is no benchmark: {name} cannot be read") from error
     if not isinstance(found, dict):
-        raise DataError(f"{str(path)!r} is damaged: it must hold names and values")
+        raise DataError(f"{f'{place}/{name}'!r} is damaged: it must hold names and values")
+    return found
+
+
+def _checked_plan(found: dict[str, Any], place: Place) -> dict[str, Any]:
+    if found.get("kind") != "regionwise-benchmark":
+        raise DataError(f"{f'{place}/{PLAN}'!r} is not the plan of a benchmark")
+    check_plan(found, f"{place}/{PLAN}")
     return found
 
 

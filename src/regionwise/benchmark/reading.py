@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from regionwise.benchmark.blocks import EXTRA, PIXELS, values_of
 from regionwise.benchmark.ledger import COST, ROWS, finished, read_plan
+from regionwise.benchmark.row_files import check_rows
 from regionwise.benchmark.rows import check_installed
 from regionwise.errors import DataError
 from regionwise.metrics.recipe import Values
@@ -80,10 +81,14 @@ class Rows:
         if not ids:
             raise DataError(f"{str(folder)!r} holds no rows yet; run the benchmark first")
         self.done, self.planned = len(ids), len(self.plan["chunks"])
+        self._folder = folder
         self._db = duckdb.connect(":memory:", config={"threads": 2})
-        self._view("rows", [folder / ROWS / f"{name}.parquet" for name in ids])
+        files = [folder / ROWS / f"{name}.parquet" for name in ids]
         costs = sorted((folder / COST).glob("[!.]*.parquet"))
-        self._view("cost", costs or [folder / ROWS / f"{ids[0]}.parquet"])
+        check_rows([*files, *costs])
+        self._view("rows", files)
+        self._view("cost", costs or files[:1])
+        self._check_known()
 
     def close(self) -> None:
         """Let the files go."""
@@ -126,7 +131,30 @@ class Rows:
     def scored(self, table: Table) -> list[Scored]:
         """Return the methods of a table with their values; images are sorted by name."""
         columns: Columns = self._asked(_SCORED, _key(table)).fetchnumpy()
-        return [_scored(name, part) for name, part in _parts(columns, "method")]
+        try:
+            return [_scored(name, part) for name, part in _parts(columns, "method")]
+        except ValueError as error:
+            raise DataError(
+                f"rows of {table.metric!r} in {str(self._folder)!r} are damaged: {error}; remove"
+                " them and run the same command"
+            ) from error
+
+    def _check_known(self) -> None:
+        """Refuse rows of what the plan does not name.
+
+        Raises:
+            DataError: says of what they are.
+        """
+        known = {(one["source"], name) for one in self.plan["models"] for name in _methods(one)}
+        judges = {"", *self.plan["recipe"]["judges"]}
+        query = "select distinct model, method, judge from rows order by all"
+        for model, method, judge in self._asked(query).fetchall():
+            if (model, method) not in known or judge not in judges:
+                raise DataError(
+                    f"{str(self._folder)!r} holds rows of {method!r} on {model!r}, judged by"
+                    f" {judge!r}, which its plan does not name; run the benchmark anew in another"
+                    " folder"
+                )
 
     def _view(self, name: str, files: Sequence[Path]) -> None:
         listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
@@ -146,8 +174,13 @@ class Rows:
         except duckdb.Error as error:
             reason = " ".join(str(error).split())[:300]
             raise DataError(
-                f"rows cannot be read ({reason}); remove the damaged file and run the same command"
+                f"rows in {str(self._folder)!r} cannot be read ({reason}); remove the damaged file"
+                " and run the same command"
             ) from error
+
+
+def _methods(used: dict[str, Any]) -> list[str]:
+    return [name for names in used["methods"].values() for name in names]
 
 
 def _key(table: Table) -> list[str]:
@@ -174,10 +207,26 @@ def _scored(method: str, columns: Columns) -> Scored:
             cells = [bytes(cell) for cell in part["cell"]]
         if statistic == PIXELS or len(own) < len(units):
             continue  # rows of an earlier version lack what was added since
-        width = len(part["value"]) // len(units)
-        numbers[statistic] = _filled(part["value"]).reshape(len(units), width)
-        levels[statistic] = tuple(_filled(part["level"])[:width].tolist())
+        numbers[statistic], levels[statistic] = _grid(statistic, part, len(units))
     return Scored(method, units, values_of(numbers, levels, cells))
+
+
+def _grid(
+    statistic: str, part: Columns, units: int
+) -> tuple[NDArray[np.float64], tuple[float, ...]]:
+    """Return numbers, units x levels, and the levels, which rise and are those of every unit.
+
+    Raises:
+        ValueError: a row is missing, or is there twice.
+    """
+    level, width = _filled(part["level"]), len(part["value"]) // units
+    first = level[:width]
+    same = len(level) == units * width and np.array_equal(
+        level.reshape(units, width), np.broadcast_to(first, (units, width)), equal_nan=True
+    )
+    if not same or (width > 1 and not (np.diff(first) > 0).all()):
+        raise ValueError(f"of {statistic!r}, rows are missing or there twice")
+    return _filled(part["value"]).reshape(units, width), tuple(first.tolist())
 
 
 def _units(part: Columns) -> tuple[tuple[str, int], ...]:

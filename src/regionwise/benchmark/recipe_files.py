@@ -11,11 +11,13 @@ from typing import Any, Final
 from regionwise.attribution.catalog import methods as known_methods
 from regionwise.attribution.foreign_names import foreign_name
 from regionwise.benchmark.claims_reading import check_narrowed, read_claims, read_families
+from regionwise.benchmark.named_code import check_code
 from regionwise.benchmark.recipe import OWN, TARGETS, BenchmarkRecipe, Group, Published
 from regionwise.benchmark.recipe_extends import extended
 from regionwise.benchmark.seeds import read_seeds
-from regionwise.errors import SettingError, nearest
+from regionwise.errors import RegionwiseError, SettingError, nearest
 from regionwise.metrics.catalog import metrics as known_metrics
+from regionwise.regular import text_of
 
 _FOLDER = files("regionwise.benchmark") / "recipes"
 _TOP: Final = {
@@ -68,11 +70,17 @@ def read_recipe(source: str, changes: Sequence[str] = ()) -> BenchmarkRecipe:
 
     Raises:
         SettingError: the file cannot be read, or a key or value in it makes no sense; it is named.
+            Or it names code in a file that the user did not name; ``changes`` may.
     """
-    table = extended(source, _read_table)
-    for change in changes:
-        _change(table, change)
-    return from_table(table, Path(source).stem)
+    try:
+        table = extended(source, _read_table)
+        check_code(table, f"the recipe {source!r}")
+        for change in changes:
+            _change(table, change)
+        return from_table(table, Path(source).stem)
+    except RegionwiseError as error:
+        said = str(error)
+        raise SettingError(said if repr(source) in said else f"{source!r}: {said}") from error
 
 
 def from_table(table: Mapping[str, Any], name: str) -> BenchmarkRecipe:
@@ -129,13 +137,13 @@ def _read_table(source: str) -> dict[str, Any]:
         raise SettingError(f"unknown recipe {source!r}: {hint} A file must end in .toml")
     else:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = text_of(path)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
             raise SettingError(f"cannot read the recipe {source!r}: {reason}") from error
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"the recipe {source!r} is no TOML: {error}") from error
 
 
@@ -163,7 +171,7 @@ def _change(table: dict[str, Any], change: str) -> None:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

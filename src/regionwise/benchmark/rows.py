@@ -52,12 +52,13 @@ def table_of(blocks: Sequence[Block], dataset: str, split: str) -> pa.Table:
     """Return the rows of blocks, in their order: a number, a packed cell, or an error each."""
     import pyarrow as pa  # noqa: PLC0415 - the extra
 
-    schema = _schema(pa)
+    schema = schema_of_rows(pa)
     tables = [pa.table(_columns(pa, block, dataset, split), schema=schema) for block in blocks]
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
-def _schema(pa: Any) -> Any:
+def schema_of_rows(pa: Any) -> Any:
+    """Return the columns of rows, and what each holds; ``pa`` is pyarrow."""
     text = pa.dictionary(pa.int32(), pa.string())
     kinds = {"against": pa.int32(), "target": pa.int32(), "level": pa.float64(), "seed": pa.int64()}
     fields = [(name, kinds.get(name, text)) for name in KEY]

@@ -17,10 +17,14 @@ from regionwise.data.birds.files import read_scenes
 from regionwise.data.birds.scene import Scene
 from regionwise.data.cub import CubData, CubImage, read_cub
 from regionwise.data.images import find_images
+from regionwise.data.labelled import archived, objects_by_class
+from regionwise.data.sources import Source
 from regionwise.errors import DataError, nearest
+from regionwise.uris import local_path, shown
 
-KINDS: Final = ("birds", "cub", "folder")
-"""What may stand in front of the colon: rendered birds, CUB-200-2011, a folder for each class."""
+KINDS: Final = ("birds", "cub", "folder", "parquet", "webdataset")
+"""What may stand in front of the colon: rendered birds, CUB-200-2011, a folder for each class,
+Parquet files with a column of images, tar shards."""
 
 _SPLITS: Final = ("val", "test")
 T = TypeVar("T")
@@ -35,7 +39,7 @@ class Picture:
     """
 
     name: str
-    path: Path
+    path: Source
     label: int
     box: tuple[float, float, float, float] | None = None
     segmentation: Path | None = None
@@ -92,7 +96,7 @@ class BenchmarkData:
         """Return a SHA-256 over class names, names, labels and sizes of all files, and segments."""
         digest = hashlib.sha256("\n".join((self.split, *self.class_names)).encode())
         for one in self.pictures:
-            sizes = [p.stat().st_size for p in (one.path, one.segmentation, one.part_mask) if p]
+            sizes = [_stamp(p) for p in (one.path, one.segmentation, one.part_mask) if p]
             digest.update(f"\n{one.name} {one.label} {sizes} {one.box}".encode())
         for one in self.pictures if self.segments else ():
             content = one.segments.read_bytes() if one.segments else b""
@@ -106,10 +110,11 @@ class BenchmarkData:
 
 
 def read_benchmark_data(source: str) -> BenchmarkData:
-    """Read ``birds:DIR``, ``cub:DIR`` (their test split) or ``folder:DIR``.
+    """Read ``birds:DIR``, ``cub:DIR`` (their test split), ``folder:DIR``, or archives.
 
     A folder has one sub-folder for each class, or ``val/`` or ``test/`` with those; ImageNet's
-    validation folder is one. Labels count the sub-folders in alphabetical order.
+    validation folder is one. Labels count the sub-folders in alphabetical order. It may lie behind
+    a URI. ``parquet:FILES`` and ``webdataset:SHARDS`` are archives with labels, here or there.
 
     Raises:
         DataError: an unknown kind, or a folder that is incomplete.
@@ -117,10 +122,13 @@ def read_benchmark_data(source: str) -> BenchmarkData:
     kind, colon, place = source.partition(":")
     if not colon or kind not in KINDS or not place:
         raise DataError(
-            f"{source!r} names no data; write birds:DIR, cub:DIR or folder:DIR"
+            f"{shown(source)!r} names no data; write birds:DIR, cub:DIR, folder:DIR, parquet:FILES"
+            " or webdataset:SHARDS"
             + (f" ({nearest(kind, KINDS)})" if colon and kind not in KINDS else "")
         )
-    root = Path(place).expanduser()
+    root = local_path(place)
+    if kind in {"parquet", "webdataset"} or root is None:
+        return _of_stored(kind, place)
     return _of_folder(root, source) if kind == "folder" else _of_cub(root, source)
 
 
@@ -149,6 +157,18 @@ def classes_for(data: Sequence[str], model: Sequence[str] | None, outputs: int) 
         if max(found) >= 0:
             return None
     return list(range(outputs)) if len(data) == outputs else None
+
+
+def _stamp(path: Source) -> int | str:
+    return path.stat().st_size if isinstance(path, Path) else path.stamp
+
+
+def _of_stored(kind: str, place: str) -> BenchmarkData:
+    if kind not in {"folder", "parquet", "webdataset"}:
+        raise DataError(f"{kind} must lie on this machine, not at {shown(place)!r}; copy it first")
+    found = objects_by_class(place) if kind == "folder" else archived(place)
+    pictures = tuple(Picture(one.image.key, one.image, one.label) for one in found.images)
+    return BenchmarkData(f"{kind}:{shown(place)}", "all", found.class_names, pictures)
 
 
 def _plain(name: str) -> str:

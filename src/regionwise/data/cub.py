@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regionwise.data.birds.vocabulary import UNITED_PARTS, attribute_names, united_parts_of
-from regionwise.data.cub_tables import Table, read_lines
+from regionwise.data.cub_tables import Table, finite, read_lines
 from regionwise.errors import DataError
 
 
@@ -84,7 +84,7 @@ def read_cub(folder: str | Path) -> CubData:
     return CubData(
         folder=root,
         images=_images(root, images, len(classes.rows), len(parts.rows)),
-        class_names=tuple(row[0] for row in classes.rows.values()),
+        class_names=classes.names(),
         part_names=tuple(row[0] for row in parts.rows.values()),
         attribute_names=names,
         class_attributes=_class_attributes(root, len(classes.rows), len(names)),
@@ -152,16 +152,22 @@ def _class_attributes(root: Path, classes: int, attributes: int) -> NDArray[np.f
             )
             raise DataError(message)
     try:
-        return np.array(rows, dtype=np.float64)
+        found = np.array([[finite(text) for text in row] for row in rows])
     except ValueError as error:
         message = f"{str(path)!r} holds something that is no number: {error}"
         raise DataError(message) from error
+    if found.min() < 0 or found.max() > 100:
+        raise DataError(
+            f"{str(path)!r} holds {found.min():g} to {found.max():g}; percentages are 0 to 100"
+        )
+    return found
 
 
 def _images(root: Path, images: Table, classes: int, parts: int) -> tuple[CubImage, ...]:
     labels = Table.read(root / "image_class_labels.txt", 1, like=images).integers(1, classes)
     trains = Table.read(root / "train_test_split.txt", 1, like=images).integers(0, 1)
-    boxes = Table.read(root / "bounding_boxes.txt", 4, like=images).numbers()
+    images.names()  # each once
+    boxes = _boxes(root / "bounding_boxes.txt", images)
     locations = _locations(root / "parts" / "part_locs.txt", images, parts)
     groups = _groups(root, images)
     return tuple(
@@ -181,6 +187,17 @@ def _images(root: Path, images: Table, classes: int, parts: int) -> tuple[CubIma
     )
 
 
+def _boxes(path: Path, images: Table) -> dict[int, tuple[float, ...]]:
+    found = Table.read(path, 4, like=images).numbers()
+    for number, (x, y, width, height) in found.items():
+        if min(width, height) <= 0:
+            raise DataError(
+                f"{str(path)!r}, number {number}: a box of {width:g} x {height:g} at {x:g}, {y:g}"
+                " has no pixel"
+            )
+    return found
+
+
 def _groups(root: Path, images: Table) -> dict[int, int]:
     if not (root / "groups.txt").exists():
         return dict.fromkeys(images.rows, 0)
@@ -189,6 +206,8 @@ def _groups(root: Path, images: Table) -> dict[int, int]:
 
 def _picture(root: Path, kind: str, name: str) -> Path:
     path = root / kind / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DataError(f"{str(root / 'images.txt')!r} names {name!r}, outside of the data set")
     if not path.is_file():
         message = f"{str(path)!r} is missing, though images.txt names it; copy it from the archive"
         raise DataError(message)
@@ -208,11 +227,11 @@ def _locations(path: Path, images: Table, parts: int) -> dict[int, NDArray[np.fl
     for number, line in read_lines(path):
         try:
             image, part, *place = line.split()
-            key, values = (int(image), int(part)), [float(value) for value in place]
+            key, values = (int(image), int(part)), [finite(value) for value in place]
         except ValueError as error:
             message = f"{str(path)!r}, line {number}, is not 'image part x y visible': {line!r}"
             raise DataError(message) from error
-        if key not in expected or len(values) != 3:
+        if key not in expected or len(values) != 3 or values[2] not in {0, 1}:
             message = (
                 f"{str(path)!r}, line {number}, repeats or does not fit an image and part: {line!r}"
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from regionwise.errors import DataError
+from regionwise.regular import text_of
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,38 @@ class Table:
         found = {}
         for number, row in self.rows.items():
             try:
-                found[number] = tuple(float(text) for text in row)
+                found[number] = tuple(finite(text) for text in row)
             except ValueError as error:
                 message = f"{str(self.path)!r}, number {number}: {error}"
                 raise DataError(message) from error
         return found
+
+    def names(self) -> tuple[str, ...]:
+        """Return the first value of every line.
+
+        Raises:
+            DataError: two are the same.
+        """
+        found: dict[str, int] = {}
+        for number, (name, *_) in self.rows.items():
+            if name in found:
+                raise DataError(
+                    f"{str(self.path)!r} has {name!r} as {found[name]} and as {number}; remove one"
+                )
+            found[name] = number
+        return tuple(found)
+
+
+def finite(text: str) -> float:
+    """Return the number that a text is.
+
+    Raises:
+        ValueError: it is none, or NaN or infinite.
+    """
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no finite number")
+    return value
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
@@ -80,7 +109,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
         DataError: the file is missing, empty, or not text.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except FileNotFoundError as error:
         message = f"{str(path)!r} is missing; copy it from the archive or write the data set again"
         raise DataError(message) from error

@@ -6,6 +6,7 @@ import glob
 import struct
 import warnings
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from regionwise.data.endings import Stream, what_is_black, what_is_missing
+from regionwise.data.patterns import matching
+from regionwise.data.stored import Stored
 from regionwise.errors import ImageError
 
 SUFFIXES = frozenset(
@@ -54,8 +58,10 @@ def find_images(paths: Iterable[str | PathLike[str]]) -> tuple[Path, ...]:
     return tuple(found.values())
 
 
-def open_image(path: str | PathLike[str]) -> Image.Image:
-    """Return the picture in ``path`` as RGB, fully decoded, eight bits a channel, upright.
+def open_image(source: str | PathLike[str] | Stored) -> Image.Image:
+    """Return a picture as RGB, fully decoded, eight bits a channel, upright.
+
+    ``source`` is a file, or an image that is stored otherwise (``regionwise.data.stored``).
 
     Greyscale, two-level, palette and CMYK pictures are converted by Pillow. Sixteen-bit
     greyscale is scaled by 1/257 (the type's whole range, no windowing), floating point in
@@ -69,13 +75,24 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
         ImageError: the file cannot be read, is no image, is cut short, is smaller than 8 pixels
             on a side, or claims more than Pillow's ``Image.MAX_IMAGE_PIXELS``.
     """
-    path = Path(path)
+    if isinstance(source, Stored):
+        return _pictured(source, BytesIO(_checked_bytes(source)))
+    path = Path(source)
     _check_file(path)
+    try:
+        with path.open("rb") as stream:
+            return _pictured(path, stream)
+    except OSError as error:
+        raise ImageError(f"cannot read {str(path)!r}: {_system_reason(error)}") from error
+
+
+def _pictured(path: Path | Stored, stream: Stream) -> Image.Image:
+    """Decode what is in a stream; whatever goes wrong is told of ``path``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _decode(path)
+            return _decode(path, stream)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -126,7 +143,7 @@ def _images_below(folder: Path) -> list[Path]:
 
 
 def _images_matching(pattern: str) -> list[Path]:
-    matches = [Path(m) for m in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - as a shell
+    matches = [Path(m) for m in sorted(matching(pattern))]
     found = [_images_below(m) if m.is_dir() else [m] for m in matches]
     return [file for files in found for file in files if _is_known(file)]
 
@@ -153,12 +170,21 @@ def _check_file(path: Path) -> None:
         raise ImageError(f"{str(path)!r} is empty (0 bytes); copy or download it again")
 
 
-def _decode(path: Path) -> Image.Image:
+def _checked_bytes(stored: Stored) -> bytes:
+    content = stored.read_bytes()
+    if not content:
+        raise ImageError(f"{str(stored)!r} is empty (0 bytes); copy or download it again")
+    return content
+
+
+def _decode(path: Path | Stored, stream: Stream) -> Image.Image:
     Image.init()
     formats = [name for name in Image.OPEN if name not in _REFUSED_FORMATS]
-    with path.open("rb") as stream, Image.open(stream, formats=formats) as image:
+    with Image.open(stream, formats=formats) as image:
         _check_size(path, image.size)
+        _check_whole(path, what_is_missing(image, stream))
         image.load()
+        _check_whole(path, what_is_black(image, stream))
         turn = _TURNS.get(_orientation(image))
         upright = image if turn is None else image.transpose(turn)
         picture = _as_rgb(path, upright)
@@ -167,12 +193,18 @@ def _decode(path: Path) -> Image.Image:
         return picture
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
+def _check_size(path: Path | Stored, size: tuple[int, int]) -> None:
     if min(size) < SMALLEST_SIDE:
         message = (
             f"{str(path)!r} is {size[0]} x {size[1]} pixels, too small to explain; "
             f"give an image of at least {SMALLEST_SIDE} x {SMALLEST_SIDE}"
         )
+        raise ImageError(message)
+
+
+def _check_whole(path: Path | Stored, missing: str) -> None:
+    if missing:
+        message = f"{str(path)!r} is damaged or cut short ({missing}); copy or download it again"
         raise ImageError(message)
 
 
@@ -183,7 +215,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _as_rgb(path: Path, image: Image.Image) -> Image.Image:
+def _as_rgb(path: Path | Stored, image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _scaled_to_eight_bits(path, image).convert("RGB")
     if "transparency" in image.info or image.mode in {"RGBA", "LA", "PA", "La", "RGBa"}:
@@ -197,7 +229,7 @@ def _as_rgb(path: Path, image: Image.Image) -> Image.Image:
         raise ImageError(f"{message}; save it as RGB") from error
 
 
-def _scaled_to_eight_bits(path: Path, image: Image.Image) -> Image.Image:
+def _scaled_to_eight_bits(path: Path | Stored, image: Image.Image) -> Image.Image:
     """Scale 16-bit integers by 1/257 and floating point in [0, 1] by 255; refuse other ranges."""
     values = np.asarray(image)
     top = 1.0 if image.mode == "F" else 65535.0
@@ -211,7 +243,7 @@ def _scaled_to_eight_bits(path: Path, image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
 
 
-def _explanation(path: Path, error: Exception) -> str:
+def _explanation(path: Path | Stored, error: Exception) -> str:
     """Return one line on why the file could not be decoded."""
     if isinstance(error, PermissionError):
         return f"cannot read {str(path)!r}: {_system_reason(error)}"

@@ -63,7 +63,7 @@ from regionwise.shapes import (
 class Probe:
     """Evidence of one batch, gathered once and shared by all methods.
 
-    Use it as a context manager: the forward pass runs on entry, the model is given back on exit.
+    A context manager: the forward pass runs on entry, the model is given back on exit.
 
     Args:
         model: any classifier whose output is a tensor of logits n y.
@@ -235,18 +235,17 @@ class Probe:
     def tail(self) -> Tail:
         """The network behind the layer, checked to give the network's own logits."""
         checks.check_declared(TAIL, self._needs)
-        unchecked = Tail(self.engine, self.inputs, self._pass.recording, self.grid)
+        found = Tail(self.engine, self.inputs, self._pass.recording, self.grid)
         given = (self.activations, self.logits, partial(record_copies, self._at, self.inputs))
-        tail: Tail = self._once("tail", partial(checked_tail, unchecked, *given))
+        tail: Tail = self._once("tail", lambda: checked_tail(found, *given))
         return tail
 
     def tail_logits(self, index: int, activations: Activations, *, chunk: int = 64) -> Logits:
         """Logits of image ``index`` if its map were each of ``activations`` m k i j, m y."""
         tail = self.tail
         with torch.no_grad():
-            return torch.cat(
-                [tail(index, activations[part]) for part in chunks(len(activations), chunk)]
-            )
+            parts = chunks(len(activations), chunk)
+            return torch.cat([tail(index, activations[part]) for part in parts])
 
     def again(self, inputs: Inputs, needs: frozenset[str], targets: TargetSpec = None) -> Probe:
         """Return a probe of other inputs (noisy copies, say) with this layer.

@@ -57,11 +57,10 @@ def cape_joint(
     two softmaxes (Eq. 8, and the authors' code) is what adds up to the class probability. The
     paper has one temperature (``log_soft``, used in training alone), the code three.
     """
-    per_class = class_maps / _exp(log_class)
-    per_cell = class_maps.mean(dim=1) / _exp(log_saliency)
-    soft = _exp(log_soft)
-    prior = (per_cell / soft).flatten(1).log_softmax(dim=1).view_as(per_cell)
-    return Joint((per_class / soft).log_softmax(dim=1), prior, per_class + per_cell[:, None])
+    per_class = _cooled(class_maps, log_class)
+    per_cell = _cooled(class_maps.mean(dim=1), log_saliency)
+    prior = _cooled(per_cell, log_soft).flatten(1).log_softmax(dim=1).view_as(per_cell)
+    return Joint(_cooled(per_class, log_soft).log_softmax(dim=1), prior, (per_class, per_cell))
 
 
 def naive_joint(class_maps: ClassMaps) -> Joint:
@@ -142,5 +141,8 @@ def _full_precision_on(device: str) -> AbstractContextManager[object]:
     return torch.autocast(device, enabled=False) if known else nullcontext()
 
 
-def _exp(value: LogTemperature) -> Tensor | float:
-    return value.exp() if isinstance(value, Tensor) else math.exp(value)
+def _cooled(maps: Tensor, log_temperature: LogTemperature) -> Tensor:
+    """Divide by a temperature; by none, there is no need for a copy."""
+    if isinstance(log_temperature, Tensor):
+        return maps / log_temperature.exp()
+    return maps if log_temperature == 0 else maps / math.exp(log_temperature)

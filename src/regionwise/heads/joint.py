@@ -35,7 +35,7 @@ class Joint:
     Attributes:
         log_conditional: log p(y | x, z), n y i j; over y its exponentials sum to one.
         log_prior: log p(z | x), n i j; over the cells its exponentials sum to one.
-        energies: M' + mean_y M' before any softmax, n y i j; CAPE's alone, for mu-CAPE.
+        terms: M' and mean_y M' before any softmax, n y i j and n i j; CAPE's alone, for mu-CAPE.
 
     Classes are asked for by one index for the whole batch, one per image (n), or t per image
     (n t); answers then hold one map per image and class asked, n t i j.
@@ -43,7 +43,12 @@ class Joint:
 
     log_conditional: ClassMaps
     log_prior: CellMap
-    energies: ClassMaps | None = None
+    terms: tuple[ClassMaps, CellMap] | None = None
+
+    @property
+    def energies(self) -> ClassMaps | None:
+        """CAPE's energies M' + mean_y M' before any softmax, n y i j."""
+        return None if self.terms is None else self.terms[0] + self.terms[1][:, None]
 
     @property
     def log_joint(self) -> ClassMaps:
@@ -124,9 +129,10 @@ class Joint:
 
         Reference: Chowdhury et al. 2024, Sec. 3.2.3.
         """
-        if self.energies is None:
+        if self.terms is None:
             raise TargetError("mu-CAPE needs CAPE's energies; this head, CALM's say, has none")
-        return self._of(self.energies, classes).relu()
+        of_class, mean = self.terms
+        return (self._of(of_class, classes) + mean[:, None]).relu()
 
     def top_regions(
         self, image: int, target: int, *, share: float | None = None, least: float = 0.05

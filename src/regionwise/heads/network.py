@@ -93,7 +93,7 @@ def _check(value: Mapping[str, Any]) -> None:
     """Refuse fields that no network can have, whatever their type: a file may hold anything."""
     head, classes = value["head"], value["classes"]
     vanilla, options = value.get("vanilla", False), value.get("head_options", {})
-    if head not in _HEADS:
+    if not isinstance(head, str) or head not in _HEADS:
         raise SettingError(f"head must be one of {sorted(_HEADS)}, not {head!r}")
     if type(classes) is not int or classes < 2:
         raise SettingError(f"classes must be a whole number from 2, not {classes!r}")

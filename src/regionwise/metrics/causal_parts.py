@@ -23,7 +23,7 @@ from regionwise.data.birds.classes import Species, replacement
 from regionwise.data.birds.plumage import Changes
 from regionwise.data.birds.rendering import render
 from regionwise.data.birds.scene import Scene
-from regionwise.errors import InputError
+from regionwise.errors import DataError, InputError, RegionwiseError
 from regionwise.metrics.case import Case
 from regionwise.metrics.coherency import correlation
 from regionwise.metrics.judge import Judge, Score
@@ -114,11 +114,22 @@ def edited_birds(
     changes: list[Changes] = [
         {part: None if instead is None else replacement(part, instead)} for part in parts
     ]
-    pictures = [
-        Image.fromarray(render(scene, change, size).image) for scene in scenes for change in changes
-    ]
+    pictures = [_rendered(scene, change, size) for scene in scenes for change in changes]
     fed = preprocessing(pictures)
     return fed.reshape(len(scenes), len(parts), *fed.shape[1:])
+
+
+def _rendered(scene: Scene, change: Changes, size: int) -> Image.Image:
+    """Render a scene, which a file may have made of values that no bird has."""
+    try:
+        return Image.fromarray(render(scene, change, size).image)
+    except RegionwiseError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"the scene of class {scene.label}, number {scene.index}, in scenes.jsonl cannot be"
+            f" rendered ({type(error).__name__}: {error}); write the data set again"
+        ) from error
 
 
 def per_image_and_pooled(metric: Metric, values: Values) -> dict[str, float]:

@@ -77,7 +77,7 @@ class Judge:
             engine = Engine(model, copies=len(inputs) >= MANY)
             fed = check_inputs(inputs).to(device_of(model), engine.dtype)
             engine.fold(fed[:1], "")
-            found = engine.settle(lambda: self._answers(engine, fed))
+            found = engine.settle(lambda: self._answers(engine, fed), ("", *fed.shape[1:]))
         self.passes += len(fed)
         return finite_logits(torch.cat(found), model)
 

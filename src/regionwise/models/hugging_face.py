@@ -19,7 +19,9 @@ from torch import nn
 from regionwise.errors import ModelError, WeightsError
 from regionwise.models.adapters import Adapted, Output
 from regionwise.models.classifier import Classifier
+from regionwise.models.hashes import check_hub_files
 from regionwise.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from regionwise.models.weights import no_code_in_weights
 
 _FILTERS: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 _PATIENCE: Final = 10.0
@@ -51,12 +53,23 @@ def load_hugging_face(name: str, *, random: bool = False) -> Classifier:
         config = _found(transformers.AutoConfig.from_pretrained, name, name)
         if type(config) not in auto._model_mapping:  # noqa: SLF001 - it has no public name
             raise ModelError(f"'hf:{name}' is a {config.model_type}, no image classifier")
+        _check_kernels(config, name)
         module = auto.from_config(config) if random else _pretrained(auto, name)
         preprocessing = _preprocessing(transformers.AutoImageProcessor, name)
     names = tuple(str(config.id2label[i]) for i in range(config.num_labels))
     meaning = _MEANINGS.get(config.problem_type or "")
     network: nn.Module = module if meaning is None else Adapted(module, meaning)
     return Classifier(network, preprocessing, names, f"hf:{name}", _origin(random=random))
+
+
+def _check_kernels(config: Any, name: str) -> None:
+    """Refuse a configuration that has compiled code fetched from the hub for its attention."""
+    asked = str(getattr(config, "_attn_implementation", None) or "")
+    if "/" in asked:
+        raise ModelError(
+            f"'hf:{name}' asks for the code {asked!r} of the hub, which is never run; remove"
+            " attn_implementation from its config.json"
+        )
 
 
 def _origin(*, random: bool) -> str:
@@ -69,7 +82,10 @@ def _pretrained(auto: Any, name: str) -> nn.Module:
             which, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **how
         )
 
-    module, told = _found(load, name, name)
+    with no_code_in_weights():
+        module, told = _found(load, name, name)
+    if not Path(name).is_dir():
+        check_hub_files(name)
     missing = sorted(told["missing_keys"])
     if missing:
         raise WeightsError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -24,6 +25,29 @@ _FILTERS: Final = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+
+_LARGEST: Final = 1 << 14
+"""Pixels; nobody trains on larger inputs, and a broken file shall not fill the memory."""
+
+
+def _holds(value: Any, counts: set[int], kinds: set[type]) -> bool:
+    """Whether this is a list of so many values, all of these kinds."""
+    listed = isinstance(value, list | tuple) and len(value) in counts
+    return listed and {type(item) for item in value} <= kinds
+
+
+_KINDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
+    "size": ("rows and columns", lambda v: _holds(v, {2}, {int})),
+    "resize": (
+        "a side, rows and columns, or null",
+        lambda v: v is None or type(v) is int or _holds(v, {2}, {int}),
+    ),
+    "mean": ("numbers per colour", lambda v: _holds(v, {1, 3}, {int, float})),
+    "std": ("numbers per colour", lambda v: _holds(v, {1, 3}, {int, float})),
+    "interpolation": ("the name of a filter", lambda v: isinstance(v, str)),
+}
+"""What a file must hold to be read; it may hold anything."""
 
 
 @dataclass(frozen=True)
@@ -50,27 +74,34 @@ class Preprocessing:
             raise InputError(
                 f"unknown interpolation {self.interpolation!r}; give one of {sorted(_FILTERS)}"
             )
-        if min(self.size) < 1 or len(self.mean) != len(self.std) or min(self.std) <= 0:
-            raise InputError(f"preprocessing makes no sense: {self}")
+        colours = len(self.mean) == len(self.std) in {1, 3} and min(self.std) > 0
+        if not colours or not all(map(math.isfinite, (*self.mean, *self.std))):
+            raise InputError(f"preprocessing makes no sense: {self}; mean and std are per colour")
+        sides = (*self.size, *(self.resize if isinstance(self.resize, tuple) else [self.resize]))
+        if not all(side is None or 1 <= side <= _LARGEST for side in sides):
+            raise InputError(f"preprocessing makes no sense: {self}; sides are 1 to {_LARGEST}")
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Preprocessing:
+    def from_json(cls, value: Any) -> Preprocessing:
         """Return the settings that :meth:`describe` gave.
 
         Raises:
             InputError: a setting is unknown, or of another kind.
         """
+        if not isinstance(value, Mapping):
+            raise InputError(f"preprocessing is an object with fields, not {value!r}")
         known = [f.name for f in fields(cls)]
         unknown = sorted(set(value) - set(known))
         if unknown:
             raise InputError(f"preprocessing has no {unknown[0]!r}; it has {known}")
+        for name, setting in value.items():
+            what, fits = _KINDS[name]
+            if not fits(setting):
+                raise InputError(f"{name} of the preprocessing must be {what}, not {setting!r}")
         settings: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in value.items()
         }
-        try:
-            return cls(**settings)
-        except TypeError as error:
-            raise InputError(f"preprocessing makes no sense: {dict(value)}") from error
+        return cls(**settings)
 
     def view(self, image: Image.Image) -> Image.Image:
         """Return the part of the picture that the model sees, RGB, resized and cropped."""

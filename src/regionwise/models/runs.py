@@ -14,18 +14,23 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from regionwise.errors import InputError, ModelError, SettingError, WeightsError
+from regionwise.errors import InputError, ModelError, RegionwiseError, SettingError, WeightsError
 from regionwise.heads.network import NetworkSpec, RegionNetwork, build_network
 from regionwise.models.classifier import Classifier
+from regionwise.models.hashes import sha256_of
 from regionwise.models.preprocessing import Preprocessing
 from regionwise.models.shipped import shipped_card, shipped_weights
-from regionwise.models.sources import RANDOM
+from regionwise.models.sources import RANDOM, first_line
 from regionwise.models.weights import fit_weights, tensors_of
+from regionwise.regular import text_of
+from regionwise.trust import check_named, file_of
 
 KIND: Final = "regionwise-run"
 VERSION: Final = 1
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "weights.safetensors"
+CARD: Final = "card.json"
+HASH: Final = "weights_sha256"
 LAYER: Final = "backbone"
 
 _HEAD_OF: Final = {
@@ -87,14 +92,15 @@ def read_config(run: Path) -> RunConfig:
     """Read what network a run folder holds.
 
     Raises:
-        ModelError: the folder is no run, or its configuration is damaged or too new.
+        ModelError: the folder is no run, or its configuration is damaged or too new, or names a
+            file of code that the user did not name.
     """
     path = run / CONFIG
     if not path.is_file():
         raise ModelError(f"{str(run)!r} is no run: there is no {CONFIG} in it")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{str(path)!r} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict) or value.get("kind") != KIND:
         raise ModelError(f"{str(run)!r} is no run: {CONFIG} is not of the kind {KIND!r}")
@@ -105,9 +111,12 @@ def read_config(run: Path) -> RunConfig:
             f" {VERSION}; install a newer regionwise"
         )
     try:
-        return RunConfig.from_json(value)
+        config = RunConfig.from_json(value)
+        named = file_of(config.network.backbone.source)
+        check_named([named] if named else [], "this run")
     except (InputError, SettingError) as error:
         raise ModelError(f"{str(path)!r}: {error}") from error
+    return config
 
 
 def load_run(run: Path, *, random: bool = False) -> Classifier:
@@ -118,10 +127,46 @@ def load_run(run: Path, *, random: bool = False) -> Classifier:
         WeightsError: its weights are missing, truncated, or of another network.
     """
     config = read_config(run)
-    network = config.build()
+    network = _built(config, run / CONFIG)
     if not random:
+        _check_weights(run)
         fit_head(network, config.network, run / WEIGHTS)
     return _classifier(network, config, str(run), RANDOM if random else WEIGHTS)
+
+
+def _check_weights(run: Path) -> None:
+    """Hold the weights against the hash in the card; a run that was killed has no card.
+
+    Raises:
+        WeightsError: they are damaged, or others.
+    """
+    try:
+        card = json.loads(text_of(run / CARD))
+    except (OSError, ValueError, RecursionError):
+        return
+    known = card.get(HASH) if isinstance(card, dict) else None
+    if known is not None and (run / WEIGHTS).is_file() and sha256_of(run / WEIGHTS) != known:
+        raise WeightsError(
+            f"{str(run / WEIGHTS)!r} is not what was trained: {CARD} knows another hash; copy it"
+            f" again, or, if it was changed on purpose, remove {HASH!r} from {CARD}"
+        )
+
+
+def _built(config: RunConfig, path: Path) -> RegionNetwork:
+    """Build what a configuration asks for; it may ask for anything.
+
+    Raises:
+        ModelError: there is no such network, or it does not fit into memory.
+    """
+    try:
+        return config.build()
+    except RegionwiseError as error:
+        raise ModelError(f"{str(path)!r}: {error}") from error
+    except Exception as error:  # the builders of other libraries raise nearly everything
+        raise ModelError(
+            f"{str(path)!r} asks for a network that cannot be built"
+            f" ({type(error).__name__}: {first_line(error)})"
+        ) from error
 
 
 def load_shipped_run(name: str, *, random: bool = False) -> Classifier:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
 
 import torch
 from torch import nn
@@ -19,10 +20,17 @@ from torch import nn
 from regionwise.errors import ModelError, SettingError, WeightsError, nearest
 from regionwise.models.adapters import Adapted
 from regionwise.models.classifier import Classifier
+from regionwise.models.hashes import check_hub_files
 from regionwise.models.preprocessing import Preprocessing
+from regionwise.models.weights import no_code_in_weights
+from regionwise.trust import file_of
 
 PRETRAINED: Final = "pretrained"
 RANDOM: Final = "random"
+
+_LOADING: Final = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}
+"""Options of timm that read weights from anywhere, and may be named in a file from anywhere."""
+_HASHED: Final = re.compile(r"-[0-9a-f]{8,}\.")
 
 
 @dataclass(frozen=True)
@@ -58,14 +66,14 @@ def open_source(source: str, wish: Wish) -> Classifier | None:
         return _from_torchvision(name, wish)
     if kind == "timm" and name:
         return _from_timm(name, wish)
-    path, _, factory = source.rpartition(":")
-    if not ((kind == "hf" and name) or path.endswith(".py")):
+    file = file_of(source)
+    if not ((kind == "hf" and name) or file):
         return None
     if wish.options:
         raise SettingError(f"{source!r} takes no options, but {sorted(wish.options)} were given")
-    if kind == "hf" and name:
+    if file is None or (kind == "hf" and name):
         return _from_hugging_face(name, wish)
-    return _from_file(Path(path), factory, source)
+    return _from_file(file, source.rpartition(":")[2], source)
 
 
 def of_module(module: nn.Module, source: str) -> Classifier:
@@ -106,11 +114,20 @@ def _from_timm(name: str, wish: Wish) -> Classifier:
 
     if not timm.is_model(name):
         raise ModelError(f"timm has no model {name!r}: {nearest(name, timm.list_models())}")
-    module = _built(
-        lambda: timm.create_model(name, pretrained=wish.pretrained, **wish.options),
-        f"timm:{name}",
-        wish,
-    )
+    forbidden = sorted(_LOADING & wish.options.keys())
+    if forbidden:
+        raise SettingError(
+            f"'timm:{name}' takes no {forbidden[0]!r}; give a file with weights=FILE"
+        )
+    told = timm.get_pretrained_cfg(name)
+    with _hashes_compared(str(told and told.url)):
+        module = _built(
+            lambda: timm.create_model(name, pretrained=wish.pretrained, **wish.options),
+            f"timm:{name}",
+            wish,
+        )
+    if wish.pretrained and told and told.hf_hub_id:
+        check_hub_files(told.hf_hub_id)
     config: dict[str, Any] = resolve_data_config({}, model=module)  # type: ignore[no-untyped-call]
     size = (int(config["input_size"][1]), int(config["input_size"][2]))
     squash = config.get("crop_mode", "center") == "squash"
@@ -122,6 +139,18 @@ def _from_timm(name: str, wish: Wish) -> Classifier:
         interpolation=config["interpolation"],
     )
     return Classifier(module, preprocessing, _timm_names(module), f"timm:{name}", wish.origin)
+
+
+@contextmanager
+def _hashes_compared(url: str) -> Iterator[None]:
+    """Have timm compare what it downloads with the hash in the file's name, if there is one."""
+    from timm.models import set_pretrained_check_hash  # noqa: PLC0415
+
+    set_pretrained_check_hash(_HASHED.search(url) is not None)
+    try:
+        yield
+    finally:
+        set_pretrained_check_hash(False)
 
 
 def _timm_names(module: nn.Module) -> tuple[str, ...] | None:
@@ -175,7 +204,7 @@ def _guarded(action: Callable[[], Any], what: str) -> Any:
 
 def _built(build: Callable[[], nn.Module], source: str, wish: Wish) -> nn.Module:
     """Build a network from its seed; say what to do when its weights cannot be fetched."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), no_code_in_weights():
         torch.manual_seed(wish.seed)
         try:
             return build()
@@ -185,7 +214,11 @@ def _built(build: Callable[[], nn.Module], source: str, wish: Wish) -> nn.Module
             raise SettingError(
                 f"{source!r} does not take the options {sorted(wish.options)}: {error}"
             ) from error
-        except (URLError, OSError, RuntimeError) as error:
+        except Exception as error:  # libraries raise nearly everything
+            if not wish.pretrained:
+                raise ModelError(
+                    f"{source!r} cannot be built ({type(error).__name__}: {first_line(error)})"
+                ) from error
             raise WeightsError(
                 f"the pretrained weights of {source!r} cannot be loaded"
                 f" ({type(error).__name__}: {first_line(error)});"

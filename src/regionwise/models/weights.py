@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from regionwise.errors import WeightsError
 
+_REFUSING: Final = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
 
@@ -49,6 +52,11 @@ def fit_weights(module: nn.Module, state: dict[str, Tensor], path: Path) -> None
                 f"weight {name!r} in {str(path)!r} has shape {tuple(tensor.shape)},"
                 f" the model's has {tuple(own[name].shape)}"
             )
+        if _kind(tensor) != _kind(own[name]):
+            raise WeightsError(
+                f"weight {name!r} in {str(path)!r} holds {_kind(tensor)}, the model's holds"
+                f" {_kind(own[name])}"
+            )
     module.load_state_dict(state)
 
 
@@ -66,16 +74,18 @@ def read_state(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what it warns of, it refuses next
             loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError as error:
+        raise WeightsError(f"{str(path)!r} does not fit into memory") from error
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{str(path)!r} holds more than tensors, and code in weights is never run;"
             " save its state_dict, best as safetensors"
         ) from error
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except Exception as error:  # torch raises nearly everything on broken files
         raise WeightsError(f"{str(path)!r} cannot be read as weights: it is damaged") from error
     if not isinstance(loaded, dict):
         raise WeightsError(f"{str(path)!r} holds a {type(loaded).__name__}, not a state_dict")
-    return loaded
+    return {str(name): value for name, value in loaded.items()}
 
 
 def tensors_of(path: Path) -> dict[str, Tensor]:
@@ -94,6 +104,29 @@ def tensors_of(path: Path) -> dict[str, Tensor]:
         for name, value in state.items()
         if isinstance(value, Tensor)
     }
+
+
+@contextmanager
+def no_code_in_weights() -> Iterator[None]:
+    """Have ``torch.load`` refuse code wherever a library calls it, also where it says otherwise."""
+    before = os.environ.get(_REFUSING)
+    os.environ[_REFUSING] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_REFUSING, None)
+        else:
+            os.environ[_REFUSING] = before
+
+
+def _kind(tensor: Tensor) -> str:
+    """Return what the numbers of a tensor are; only the same can be copied, and mean the same."""
+    if tensor.is_meta or tensor.is_quantized or tensor.layout != torch.strided:
+        return "no plain numbers"
+    if tensor.is_complex():
+        return "complex numbers"
+    return "floating point" if tensor.is_floating_point() else "whole numbers"
 
 
 def _some(word: str, names: list[str]) -> str:

@@ -12,6 +12,7 @@ from regionwise.files import write_json
 from regionwise.lock import LOCK
 from regionwise.models.runs import KIND
 from regionwise.models.weights import read_state
+from regionwise.regular import text_of
 from regionwise.training.checkpoints import LAST, WEIGHTS
 
 CONFIG: Final = "config.json"
@@ -106,8 +107,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        loaded = json.loads(text_of(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
             f"{str(path)!r} cannot be read ({error}); choose another --out"
         ) from error

@@ -15,6 +15,8 @@ from regionwise._version import __version__
 from regionwise.errors import ModelError
 from regionwise.files import write_json
 from regionwise.lock import holding
+from regionwise.models.hashes import sha256_of
+from regionwise.models.runs import HASH
 from regionwise.models.weights import load_weights
 from regionwise.training.batches import EpochBatches, Features, check_readable
 from regionwise.training.callbacks import Recorder, Teller, recorded
@@ -161,6 +163,7 @@ def _finish(plan: Plan, training: RegionTraining) -> Mapping[str, Any]:
         "seconds": round(sum(row["seconds"] for row in rows), 1),
         "device": request.device,
         "results": results,
+        HASH: sha256_of(request.out / WEIGHTS),
         "versions": _versions(),
     }
     write_json(request.out / CARD, card)

@@ -45,12 +45,18 @@ def read_scenes(folder: str | Path) -> Iterator[tuple[str, Scene]]:
     if not path.is_file():
         message = f"{str(path)!r} is missing; only data sets written by `write_birds` have scenes"
         raise DataError(message)
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                value = json.loads(line)
-                name, scene = str(value["image"]), value["scene"]
-            except (json.JSONDecodeError, KeyError, TypeError) as error:
-                message = f"{str(path)!r}, line {number}, is no scene; write the data set again"
-                raise DataError(message) from error
+    try:
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        where = f"{str(path)!r}, line {number}"
+        try:
+            value = json.loads(line)
+            name, scene = str(value["image"]), dict(value["scene"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{where}, is no scene; write the data set again") from error
+        try:
             yield name, Scene.from_json(scene)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error

@@ -131,7 +131,7 @@ class Scene:
             raise DataError(message)
         try:
             return _scene(value)
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
             message = f"not a scene of birds: {error}; write the data set again"
             raise DataError(message) from error
 

@@ -1,0 +1,194 @@
+"""What a worker of ``regionwise explain`` does: it explains a batch of images and writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from regionwise.apps.collect import MANIFEST, SHEET, Failure, NamedImage, readable
+from regionwise.apps.explain_job import Job, explain_batch, explain_isolated, opened_job
+from regionwise.apps.request import LEDGER, ExplainRequest
+from regionwise.benchmark.pool import Outbox, Witness
+from regionwise.data.images import open_image
+from regionwise.errors import ImageError, ModelError
+from regionwise.pictures.sheet import Row
+from regionwise.places import Place
+from regionwise.report.gallery import Explained, image_files, sheet_rows
+from regionwise.report.manifest import image_record
+from regionwise.report.writing import write_together
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images that are explained together, and written one by one.
+
+    Attributes:
+        number: its place among all batches.
+        images: in their order.
+        proof: an error that is not about an image file ends the run: it would come again.
+        rows: whether rows of the sheet are wanted.
+        files: whether anything is written; else only rows are wanted.
+    """
+
+    number: int
+    images: tuple[NamedImage, ...]
+    proof: bool = False
+    rows: bool = False
+    files: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class BatchDone:
+    """What came of a batch.
+
+    Attributes:
+        record: what the manifest says of it, as JSON: images, failed, layer, notes.
+        failed: images that could not be explained.
+        explained: how many could.
+        tried: whether the network had anything to explain.
+        rows: of the sheet, by folder.
+        unwritten: files by folder, which a worker that does not see the place leaves to the driver.
+    """
+
+    record: bytes
+    failed: tuple[Failure, ...]
+    explained: int
+    tried: bool
+    rows: Mapping[str, list[Row]]
+    unwritten: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Explaining:
+    """The work of a run.
+
+    Attributes:
+        request: what was asked.
+        identity: of the job, as the driver knows it.
+        out: where results go.
+        ledger: whether it is noted that a batch is done.
+        witness: an image that all workers must see.
+        ready: the job as it is loaded in this process; it stays here.
+    """
+
+    request: ExplainRequest
+    identity: str
+    out: Outbox
+    ledger: bool
+    witness: Witness | None = None
+    ready: Job | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the loaded job behind, when it is sent to another process."""
+        return {**vars(self), "ready": None}
+
+    def open(self) -> Callable[[Batch], BatchDone]:
+        """Load the model, unless it is there.
+
+        Raises:
+            ModelError: the model or a method is not what the driver has.
+            RegionwiseError: they cannot be loaded.
+        """
+        if self.ready is not None:
+            return _Explainer(self.ready, self.out, ledger=self.ledger, sees=True)
+        if self.witness is not None:
+            self.witness.check()
+        job = opened_job(self.request, self.request.device)
+        if job.identity() != self.identity:
+            raise ModelError(
+                f"a worker's {self.request.model!r}, or a method from a file, is not the one that"
+                " the run began with; put the same weights and files on all machines"
+            )
+        return _Explainer(job, self.out, ledger=self.ledger, sees=self.out.seen())
+
+
+def batch_file(number: int) -> str:
+    """Return the file that says that a batch is done."""
+    return f"{LEDGER}/{number:07d}.json"
+
+
+def write_images(place: Place, files: Mapping[str, Mapping[str, bytes]]) -> None:
+    """Write the files of images by folder; on this machine those of an image together or not.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    for folder, own in files.items():
+        if place.local is not None:
+            write_together(place.local / folder, own)
+        else:
+            for name, content in own.items():
+                place.write(f"{folder}/{name}", content)
+
+
+@dataclass(frozen=True, eq=False)
+class _Explainer:
+    """One worker, open."""
+
+    job: Job
+    out: Outbox
+    ledger: bool
+    sees: bool
+
+    def __call__(self, batch: Batch) -> BatchDone:
+        opened, failed = _opened(batch.images)
+        results = []
+        if opened:
+            explain = explain_batch if batch.proof else explain_isolated
+            results = explain(self.job, opened)
+        found: list[tuple[NamedImage, Explained]] = []
+        for image, result in results:
+            if isinstance(result, Explained):
+                found.append((image, result))
+            else:
+                failed.append(Failure(readable(str(image.path)), str(result)))
+        files = {i.folder: image_files(e) for i, e in found} if batch.files else {}
+        record = _record(found, failed)
+        if self.sees and batch.files:
+            self._write(batch, files, record)
+        rows = (
+            {i.folder: sheet_rows(e, readable(i.path.name)) for i, e in found} if batch.rows else {}
+        )
+        left = {} if self.sees else files
+        return BatchDone(record, tuple(failed), len(found), bool(opened), rows, left)
+
+    def _write(self, batch: Batch, files: Mapping[str, Mapping[str, bytes]], record: bytes) -> None:
+        if batch.proof and files:
+            for stale in (MANIFEST, SHEET):
+                self.out.place.remove(stale)
+        write_images(self.out.place, files)
+        if self.ledger:
+            self.out.place.write(batch_file(batch.number), record)
+
+
+def _opened(
+    images: Sequence[NamedImage],
+) -> tuple[list[tuple[NamedImage, Image.Image]], list[Failure]]:
+    """Read images; return those, and what could not be read."""
+    opened: list[tuple[NamedImage, Image.Image]] = []
+    failed: list[Failure] = []
+    for image in images:
+        try:
+            opened.append((image, open_image(image.path)))
+        except ImageError as error:
+            failed.append(Failure(readable(str(image.path)), str(error)))
+    return opened, failed
+
+
+def _record(found: Sequence[tuple[NamedImage, Explained]], failed: Sequence[Failure]) -> bytes:
+    images = [
+        image_record(explained, source=readable(str(image.path)), folder=image.folder)
+        for image, explained in found
+    ]
+    notes = dict.fromkeys(note for _, explained in found for note in explained.first.notes)
+    told = {
+        "images": images,
+        "failed": [{"source": f.source, "reason": f.reason} for f in failed],
+        "layer": found[0][1].first.layer if found else None,
+        "notes": list(notes),
+    }
+    return json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
