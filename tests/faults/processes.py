@@ -47,7 +47,7 @@ def forked(action: Callable[[], int | None], log: Path) -> int:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
-        sys.stdout, sys.stderr = (open(i, "w", closefd=False, encoding="utf-8") for i in (1, 2))  # noqa: PTH123, SIM115
+        sys.stdout, sys.stderr = (open(i, "w", closefd=False, encoding="utf-8") for i in (1, 2))  # noqa: SIM115
         code = action() or 0
     except SystemExit as ended:
         code = int(ended.code or 0)
@@ -142,7 +142,11 @@ def small_disk(folder: Path, kilobytes: int) -> None:
     who, group = os.getuid(), os.getgid()
     if libc.unshare(NEW_USER | NEW_MOUNTS):
         _not_allowed("unshare")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {who} 1"), ("gid_map", f"0 {group} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {who} 1"),
+        ("gid_map", f"0 {group} 1"),
+    ):
         with suppress(OSError):
             Path(f"/proc/self/{name}").write_text(text)
     folder.mkdir(parents=True, exist_ok=True)

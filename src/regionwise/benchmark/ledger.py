@@ -22,6 +22,7 @@ from regionwise.benchmark.plan import Chunk, Plan
 from regionwise.benchmark.plan_reading import check_plan, check_protocols
 from regionwise.errors import DataError, OutputError
 from regionwise.files import as_json
+from regionwise.lock import LOCK
 from regionwise.places import Place, PlaceLike, as_place
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def begin(folder: PlaceLike, plan: Plan, protocols: dict[str, Any]) -> None:
                 " choose another --out"
             )
         protocols = {**_parsed(place.read(PROTOCOLS), place, PROTOCOLS), **protocols}
-    elif any(not name.endswith(".lock") for name in place.names()):
+    elif place.names() - {LOCK, PROTOCOLS}:  # a run may have been killed between the two
         raise OutputError(
             f"the folder {str(place)!r} is not empty, and no benchmark; choose another --out"
         )
