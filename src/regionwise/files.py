@@ -8,9 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any
+from typing import Any, Final
 
 from regionwise.errors import OutputError
+
+HALF: Final = ".half"
+"""With this begin the names of files that are not whole yet."""
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written in a folder, if there is one.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    for path in folder.glob(f"{HALF}[-.]*") if folder.is_dir() else ():
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {str(path)!r}: {error.strerror}") from error
 
 
 @contextmanager
@@ -23,7 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = mkstemp(prefix=".", suffix=path.suffix or ".tmp", dir=path.parent)
+        handle, name = mkstemp(prefix=f"{HALF}-", suffix=path.suffix or ".tmp", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary

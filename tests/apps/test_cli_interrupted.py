@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -88,11 +89,55 @@ def test_a_batch_that_fails_is_tried_one_by_one(explain, pictures, fail_on):
     assert not Path("out/b").exists()
 
 
-def test_too_little_memory_is_told(explain, pictures, fail_on):
-    fail_on(1, torch.OutOfMemoryError("CUDA out of memory"))
+@pytest.fixture
+def small_memory(monkeypatch):
+    """Let so many images fit into memory at a time; return how many were tried."""
+
+    def patch(most: int, error: Exception) -> list[int]:
+        tried = []
+        explain_all = explain_job.explain_all
+
+        def full(classifier, images, *arguments, **settings):
+            tried.append(len(images))
+            if len(images) > most:
+                raise error
+            return explain_all(classifier, images, *arguments, **settings)
+
+        monkeypatch.setattr(explain_job, "explain_all", full)
+        return tried
+
+    return patch
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_halved_and_its_size_remembered(
+    explain, pictures, small_memory, error
+):
+    explain(pictures, "--batch-size", 2)
+    Path("out").rename("whole")
+    tried = small_memory(1, error)
+    ended = explain(pictures, "--batch-size", 2)
+    assert ended.code == 0
+    assert tried == [2, 1, 1, 1]
+    for name in below("out"):
+        if name.endswith(".npz"):
+            maps, whole = (np.load(f"{folder}/{name}")["saliency"] for folder in ("out", "whole"))
+            np.testing.assert_allclose(maps, whole, atol=1e-5)
+
+
+def test_too_little_memory_for_one_image_is_told(explain, pictures, small_memory):
+    small_memory(0, torch.OutOfMemoryError("CUDA out of memory"))
     ended = explain(pictures)
     assert ended.code == 2
-    assert "lower --batch-size" in ended.err
+    assert "not even one image fits into the memory of 'cpu'" in ended.err
+    assert ended.err.count("\n") == 1
     assert not Path("out").exists()
 
 

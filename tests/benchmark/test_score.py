@@ -106,6 +106,9 @@ def test_what_cannot_be_explained_fails_alone(planned, monkeypatch):
     for key, (value, _) in left.items():
         assert value == pytest.approx(whole[key][0], rel=1e-5, nan_ok=True)
     assert max(batches) <= 4
+    batches.clear()
+    score_chunk(chunk, context)
+    assert max(batches) <= 2, "it was forgotten how many fit"
 
 
 def test_a_metric_that_cannot_answer_for_an_image_fails_for_it_alone(planned, monkeypatch):

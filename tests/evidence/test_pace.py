@@ -8,7 +8,8 @@ from regionwise import explain, explain_all, tune
 from regionwise.errors import SettingError
 from regionwise.evidence.accelerating import Quick
 from regionwise.evidence.engine import _REFUSED, Engine
-from regionwise.evidence.pace import LEAST, Pace, out_of_memory, usual_chunk
+from regionwise.evidence.pace import LEAST, Pace, usual_chunk
+from regionwise.evidence.room import out_of_memory
 from regionwise.metrics.judge import Judge
 from ways import NormedNet, assert_plain, drawn, pictures
 

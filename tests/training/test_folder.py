@@ -86,8 +86,10 @@ def test_a_name_that_no_folder_can_have(tmp_path):
 
 
 def test_what_a_killed_run_had_begun_to_write_is_removed(tmp_path):
+    (tmp_path / ".half-x.json").write_text("{")  # of the first file of all
     enter_folder(tmp_path, CONFIG)
-    (tmp_path / ".abc.ckpt").write_text("half")
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json"}
+    (tmp_path / ".half-abc.ckpt").write_text("half")
     (tmp_path / ".keep").write_text("not ours")
     enter_folder(tmp_path, CONFIG)
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", ".keep"}

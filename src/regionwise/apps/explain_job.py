@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final, cast
 
-import torch
 from PIL import Image
 
 from regionwise.apps.collect import NamedImage
@@ -19,6 +18,7 @@ from regionwise.benchmark.digests import digest
 from regionwise.errors import ModelError, RegionwiseError
 from regionwise.evidence.accelerating import Accelerate, check_acceleration
 from regionwise.evidence.engine import Precision, check_precision
+from regionwise.evidence.room import Room, out_of_memory
 from regionwise.evidence.targets import TargetSpec, Versus
 from regionwise.models.classifier import Classifier
 from regionwise.report.gallery import Explained, split_batch
@@ -32,11 +32,12 @@ _ELSEWHERE: Final = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What stays the same for all images."""
+    """What stays the same for all images, and how many of them fit into memory together."""
 
     request: ExplainRequest
     classifier: Classifier
     recipes: Mapping[str, Recipe]
+    room: Room = field(default_factory=Room)
 
     def identity(self) -> str:
         """Return a hash of all that decides a map but the image."""
@@ -71,29 +72,37 @@ def with_seed(method: str, seed: int | None) -> str:
 def explain_batch(
     job: Job, opened: Sequence[tuple[NamedImage, Image.Image]]
 ) -> list[tuple[NamedImage, Explained | RegionwiseError]]:
-    """Explain images that are open, all at once.
+    """Explain images that are open, all at once, or as many as memory suffices for.
 
     Raises:
         RegionwiseError: one of them, or none, can be explained this way.
     """
-    request = job.request
-    pictures = [picture for _, picture in opened]
     try:
-        attributions = explain_all(
-            job.classifier,
-            pictures,
-            list(job.recipes.values()),
-            _targets(request),
-            list(request.layers) or None,
-            fuse=request.fuse,
-            precision=cast("Precision | None", request.precision),
-            accelerate=cast("Accelerate | None", request.accelerate),
-        )
-    except torch.OutOfMemoryError as error:
+        parts = job.room.over(len(opened), lambda part: _explained(job, opened[part]))
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
         raise ModelError(
-            f"{len(opened)} images at a time do not fit into the memory of {request.device!r};"
-            " lower --batch-size, or give the method a smaller chunk (score-cam:chunk=8)"
+            f"not even one image fits into the memory of {job.request.device!r}; try --precision"
+            " bfloat16, another --device, or fewer masks at a time (score-cam:chunk=2)"
         ) from error
+    return [one for part in parts for one in part]
+
+
+def _explained(
+    job: Job, opened: Sequence[tuple[NamedImage, Image.Image]]
+) -> list[tuple[NamedImage, Explained | RegionwiseError]]:
+    request = job.request
+    attributions = explain_all(
+        job.classifier,
+        [picture for _, picture in opened],
+        list(job.recipes.values()),
+        _targets(request),
+        list(request.layers) or None,
+        fuse=request.fuse,
+        precision=cast("Precision | None", request.precision),
+        accelerate=cast("Accelerate | None", request.accelerate),
+    )
     return [
         (image, explained)
         for (image, _), explained in zip(opened, split_batch(attributions), strict=True)

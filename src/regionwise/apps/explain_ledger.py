@@ -21,6 +21,7 @@ from typing import Final
 from regionwise.apps.collect import MANIFEST
 from regionwise.apps.request import LEDGER
 from regionwise.errors import OutputError
+from regionwise.files import sweep
 from regionwise.lock import holding
 from regionwise.places import Place, read_all
 from regionwise.report.writing import check_folder
@@ -49,12 +50,22 @@ class Ledger:
         Raises:
             OutputError: the place cannot be read or written.
         """
-        if self.kept and _run_in(self.place, _RUN) == self.run:
+        known = _run_in(self.place, _RUN)
+        if known is not None:
+            self._sweep()
+        if self.kept and known == self.run:
             return dict(_done(self.place))
         self.forget()
         if self.kept:
             self.place.write(_RUN, json.dumps({"run": self.run}).encode())
         return {}
+
+    def _sweep(self) -> None:
+        """Remove what a killed run left half written, beside the manifest and in all folders."""
+        local = self.place.local
+        if local is not None and local.is_dir():
+            for folder in (local, *(path for path in local.iterdir() if path.is_dir())):
+                sweep(folder)
 
     def forget(self) -> None:
         """Remove all that is remembered, the hash first."""

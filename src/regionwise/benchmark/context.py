@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from regionwise.benchmark.matching import (
 from regionwise.benchmark.recipe import OWN, matched_to
 from regionwise.benchmark.samples import BenchmarkData, classes_for
 from regionwise.evidence.remembering import Memory
+from regionwise.evidence.room import Room
 from regionwise.metrics.judge import Judge
 from regionwise.models.classifier import Classifier
 from regionwise.zoo import load_model
@@ -49,6 +50,7 @@ class Context:
     _classes: dict[str, list[int] | None] = field(default_factory=dict, repr=False)
     _matched: dict[tuple[str, str], Matched] = field(default_factory=dict, repr=False)
     _confident: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    _rooms: dict[Hashable, Room] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what is loaded, when it is sent to another process; measured is enough."""
@@ -125,6 +127,16 @@ class Context:
             content = [one.weights_hash(), kind, how, one.class_names, one.layer]
             self._hashes[source] = digest(content)
         return self._hashes[source]
+
+    def room(self, kind: Hashable) -> Room:
+        """Return how many images of one kind of chunk fit into memory together."""
+        return self._rooms.setdefault(kind, Room())
+
+    def clear(self) -> None:
+        """Drop all that is remembered and could be worked out again: memory did not suffice."""
+        for memory in self._memories.values():
+            memory.forget()
+        self.forget()
 
     def forget(self) -> None:
         """Drop the logits that judges remember: the next chunk has other images."""

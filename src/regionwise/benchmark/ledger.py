@@ -22,6 +22,7 @@ from regionwise.benchmark.plan import Chunk, Plan
 from regionwise.benchmark.plan_reading import check_plan, check_protocols
 from regionwise.errors import DataError, OutputError
 from regionwise.files import as_json
+from regionwise.files import sweep as sweep_folder
 from regionwise.lock import LOCK
 from regionwise.places import Place, PlaceLike, as_place
 
@@ -112,11 +113,7 @@ def sweep(folder: PlaceLike) -> None:
     """
     home = as_place(folder).local
     for place in () if home is None else (home, home / ROWS, home / COST):
-        for path in place.glob(f".*{_SUFFIX}") if place.is_dir() else ():
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise OutputError(f"cannot remove {str(path)!r}: {error.strerror}") from error
+        sweep_folder(place)
 
 
 def _read(place: Place, name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from regionwise.benchmark.loaded import Batch, Opened, batch_of, open_units
 from regionwise.benchmark.plan import Chunk, protocol_of
 from regionwise.errors import RegionwiseError
 from regionwise.evidence.remembering import remembering
+from regionwise.evidence.room import out_of_memory
 from regionwise.metrics.case import Case
 from regionwise.metrics.catalog import metrics as known_metrics
 from regionwise.metrics.recipe import Metric
@@ -58,8 +59,8 @@ def score_chunk(chunk: Chunk, context: Context) -> list[Block]:
     """Return the rows of a chunk, in blocks.
 
     A picture that cannot be read, or that a method or metric cannot deal with, gives a row with
-    the error; the others are scored as if it were not there. If the device's memory does not
-    suffice, half as many images are taken at a time.
+    the error; the others are scored as if it were not there. If memory does not suffice, half as
+    many images are taken at a time, in the chunks that follow too.
 
     Raises:
         RegionwiseError: the model, or a method that is not ours, cannot be loaded.
@@ -68,10 +69,16 @@ def score_chunk(chunk: Chunk, context: Context) -> list[Block]:
     metrics = tuple(known_metrics.parse(text) for text in chunk.metrics)
     job = _Job(chunk, context, metrics, opened_methods(chunk.methods, chunk.sources))
     opened, failed = open_units(chunk, context)
+    room = context.room((chunk.model, chunk.methods, chunk.metrics))
     try:
-        blocks = list(_attempted(job, opened, chunk.methods)) if opened else []
+        parts = room.over(
+            len(opened),
+            lambda part: list(_attempted(job, opened[part], chunk.methods)),
+            context.clear,
+        )
     finally:
         context.forget()
+    blocks = [block for part in parts for block in part]
     for unit, reason in failed:
         who = Who((unit.image,), (-1,), (unit.against,))
         blocks += [_error(job.key(method, None), who, reason) for method in chunk.methods]
@@ -79,19 +86,30 @@ def score_chunk(chunk: Chunk, context: Context) -> list[Block]:
 
 
 def _attempted(job: _Job, opened: Sequence[Opened], methods: tuple[str, ...]) -> Iterator[Block]:
-    """Score a batch; if it cannot be explained, halves of it, and at last method by method."""
+    """Score a batch; if it cannot be explained, halves of it, and at last method by method.
+
+    Raises:
+        RuntimeError, MemoryError: memory does not suffice for all of its images.
+    """
     try:
         batch = batch_of(opened, job.chunk, job.context, two=job.two)
         found = list(_scored(job, batch, methods))
-    except (RegionwiseError, torch.OutOfMemoryError) as error:
-        job.context.forget()
-        if len(opened) == 1 and len(methods) == 1:
-            yield from _given_up(job, opened[0], methods[0], str(error))
-            return
-        for images, names in _halves(opened, methods):
-            yield from _attempted(job, images, names)
+    except (RegionwiseError, RuntimeError, MemoryError) as error:
+        full = out_of_memory(error)
+        if not isinstance(error, RegionwiseError) and (not full or len(opened) > 1):
+            raise
+        reason = str(error) or "memory does not suffice for one image"
+    else:
+        yield from found
         return
-    yield from found
+    # behind the handler, where the error does not hold any more what did not fit
+    drop = job.context.clear if full else job.context.forget
+    drop()
+    if len(opened) == 1 and len(methods) == 1:
+        yield from _given_up(job, opened[0], methods[0], reason)
+        return
+    for images, names in _halves(opened, methods):
+        yield from _attempted(job, images, names)
 
 
 def _given_up(job: _Job, opened: Opened, method: str, reason: str) -> Iterator[Block]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from regionwise.errors import SettingError, nearest
-from regionwise.evidence.pace import out_of_memory
+from regionwise.evidence.room import out_of_memory
 
 Accelerate: TypeAlias = Literal["compile", "cuda-graphs"]
 """How passes of masked images are prepared."""

@@ -22,7 +22,8 @@ from regionwise.errors import RegionwiseError, SettingError, nearest
 from regionwise.evidence.accelerating import Quick
 from regionwise.evidence.folding import Fold, folds_of
 from regionwise.evidence.mixed import InSingle
-from regionwise.evidence.pace import Pace, out_of_memory
+from regionwise.evidence.pace import Pace
+from regionwise.evidence.room import out_of_memory
 from regionwise.evidence.standins import Form, StandIns, stand_ins
 from regionwise.models.placement import device_of, dtype_of
 

@@ -16,6 +16,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from regionwise.evidence.room import in_parts, out_of_memory
+
 R = TypeVar("R")
 
 LEAST: Final = 8
@@ -64,20 +66,12 @@ class Pace:
         Raises:
             RuntimeError: a single image does not fit.
         """
-        found: list[R] = []
-        start, size = 0, self._even(count, like, asked)
-        while start < count:
-            part = slice(start, min(start + size, count))
-            try:
-                found.append(run(part))
-            except RuntimeError as error:
-                if not out_of_memory(error) or part.stop - part.start <= 1:
-                    raise
-                self._halve(like, part.stop - part.start)
-                size = self._even(count - start, like, asked)
-            else:
-                start = part.stop
-        return found
+        return in_parts(
+            count,
+            lambda left: self._even(left, like, asked),
+            run,
+            lambda tried: self._halve(like, tried),
+        )
 
     def _even(self, count: int, like: Tensor, asked: int | None) -> int:
         parts = max(1, -(-count // self.chunk(like, asked)))
@@ -87,15 +81,6 @@ class Pace:
         _FITTING.setdefault(self.model, {})[_kind(like)] = size // 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device, or the machine, has no memory left."""
-    # of the CPU's allocator: "can't allocate memory", on Windows "not enough memory"
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in text and "memory" in text
-    )
 
 
 def keep_chunk(model: nn.Module, like: Tensor, size: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from regionwise.errors import OutputError, SettingError
-from regionwise.files import write_json
+from regionwise.files import HALF, sweep, write_json
 from regionwise.lock import LOCK
 from regionwise.models.runs import KIND
 from regionwise.models.weights import read_state
@@ -17,8 +17,6 @@ from regionwise.training.checkpoints import LAST, WEIGHTS
 
 CONFIG: Final = "config.json"
 CARD: Final = "card.json"
-
-_WRITTEN: Final = {".ckpt", ".safetensors", ".csv", ".png", ".json"}
 
 
 def finished(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -58,7 +56,7 @@ def enter_folder(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] |
     """
     card = finished(folder, config)
     if card is None:
-        tidy(folder)
+        sweep(folder)
         write_json(folder / CONFIG, dict(config))
     return card
 
@@ -75,7 +73,7 @@ def _config_in(folder: Path) -> dict[str, Any] | None:
         raise OutputError(
             f"cannot read the folder {str(folder)!r}: {reason}; choose another --out"
         ) from error
-    if any(path.name != LOCK for path in others):
+    if any(path.name != LOCK and not path.name.startswith(HALF) for path in others):
         raise OutputError(
             f"the folder {str(folder)!r} is not empty and holds no run; choose another --out"
         )
@@ -89,13 +87,6 @@ def _config_in(folder: Path) -> dict[str, Any] | None:
 def _is_begun(folder: Path) -> bool:
     """Whether there is anything that training again would lose."""
     return any((folder / name).exists() for name in (LAST, WEIGHTS, CARD))
-
-
-def tidy(folder: Path) -> None:
-    """Remove what a run that was killed had begun to write."""
-    for path in folder.glob(".*"):
-        if path.is_file() and path.suffix in _WRITTEN:
-            path.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

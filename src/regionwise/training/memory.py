@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from regionwise.errors import ModelError
-
-_ON_CPU = "DefaultCPUAllocator"
+from regionwise.evidence.room import out_of_memory
 
 
 @contextmanager
@@ -22,8 +19,7 @@ def enough_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        on_device = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not on_device and _ON_CPU not in str(error):
+        if not out_of_memory(error):
             raise
         raise ModelError(
             "this does not fit into the memory; raise --accumulate, lower --set batch=N, or take"
