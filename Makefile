@@ -1,6 +1,7 @@
 # Two commands for a fresh machine with Python >= 3.11 and make: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -22,8 +23,8 @@ $(READY): pyproject.toml
 demo: $(READY) ## render birds, explain and benchmark them, say where it all lies
 	$(BIN)/python examples/demo.py demo
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+test: $(READY) ## run the tests, JOBS=2 of their files at a time
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-slow: $(READY) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
