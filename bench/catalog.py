@@ -13,6 +13,7 @@ from bench import (
     groups_gradient,
     groups_masked,
     groups_noise,
+    groups_ray,
     groups_startup,
     groups_tail,
 )
@@ -28,6 +29,7 @@ FILES = (
     groups_noise,
     groups_cape,
     groups_accelerate,
+    groups_ray,
     groups_curve,
 )
 ON_DEMAND = {"curve"}

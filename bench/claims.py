@@ -60,6 +60,7 @@ def claims() -> Iterator[Claim]:
     yield from _score_cam_claims()
     yield from _other_claims()
     yield from _cape_claims()
+    yield from _ray_claims()
 
 
 def faster(group: str, what: str, against: str, asked: float, *compared: Compared) -> Claim:
@@ -223,3 +224,16 @@ def _cape_claims() -> Iterator[Claim]:
         yield Claim(
             "startup", f"modules of torch after {name}", "-", "value", 0, torch, at_most=True
         )
+
+
+def _ray_claims() -> Iterator[Claim]:
+    group, two = "ray", "two Ray workers of one thread each"
+    yield faster(group, two, "one", 1.7, Compared(("two workers",), ("one worker",)))
+    limit = Compared(("two workers",), ("two processes",))
+    yield within(group, two, "two plain processes without an engine", 1.05, limit)
+    beside = (Compared(("beside the work",)),)
+    what = "share of the work that the engine takes besides, chunks of 32 images"
+    yield Claim(group, what, "-", "value", 0.05, beside, at_most=True)
+    vain = (Compared(("begun in vain",)),)
+    what = "chunks done again per worker after kill -9 of the driver"
+    yield Claim(group, what, "-", "value", 1, vain, at_most=True)

@@ -36,6 +36,7 @@ class Case:
         facts: what the reader should know: channels, layouts.
         reset: called in front of every turn, not timed.
         pairs: turns, where fewer than the settings' are asked for.
+        close: called when all is measured, or failed.
     """
 
     contenders: Sequence[Contender]
@@ -43,6 +44,7 @@ class Case:
     facts: Mapping[str, Any] = field(default_factory=dict)
     reset: Callable[[], None] = nothing
     pairs: int | None = None
+    close: Callable[[], None] = nothing
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,15 @@ def run_group(
         expect: called with how many pieces there are, as soon as that is known better.
     """
     case = group.build(settings)
+    try:
+        return _measured(group, case, settings, step, expect)
+    finally:
+        case.close()
+
+
+def _measured(
+    group: Group, case: Case, settings: Settings, step: Step, expect: Callable[[int], None]
+) -> Row:
     pairs = settings.pairs if case.pairs is None else case.pairs
     expect(pieces(case, len(case.contenders), pairs))
     with frozen():

@@ -55,7 +55,7 @@ def test_every_claim_belongs_to_a_group():
 def test_groups_are_chosen_by_name_or_by_name_and_network():
     assert [one.id for one in listed(SETTINGS, ["score-cam"])] == ["score-cam/resnet18"]
     both = listed(SETTINGS, ["*/birds-1", "startup"])
-    assert {one.name for one in both} == {"startup", "score-cam-budget", "curve"}
+    assert {one.name for one in both} == {"startup", "score-cam-budget", "ray", "curve"}
     assert listed(SETTINGS, ["nothing"]) == []
 
 

@@ -34,6 +34,7 @@ def group(calls):
             checks={"fine": lambda: 1.5, "refused": refuse},
             facts={"channels": 3},
             reset=lambda: calls.append("reset"),
+            close=lambda: calls.append("close"),
         )
 
     return Group("made up", "tiny", build)
@@ -50,6 +51,19 @@ def test_a_row_holds_everything_that_was_measured(group):
     assert (row["values"], row["facts"]) == ({"fine": 1.5}, {"channels": 3})
 
 
+def test_what_a_group_has_open_is_closed_at_the_end_also_after_an_error(group, calls):
+    run_group(group, Settings(pairs=1))
+    assert calls.index("close") == len(calls) - 1
+    calls.clear()
+
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_group(group, Settings(pairs=1), step=interrupted)
+    assert calls[-1] == "close"
+
+
 def test_what_cannot_run_says_why(group):
     row = run_group(group, Settings(pairs=1))
     assert row["contenders"]["broken"]["missing"] == "SettingError: there is no such precision"
@@ -60,7 +74,7 @@ def test_ours_are_warmed_up_and_peers_are_not(group, calls):
     run_group(group, Settings(pairs=2))
     # a run to warm up, one that is counted, one that is watched, then two turns
     assert calls[:5] == ["ours", "reset", "ours", "ours", "reset"]
-    assert [name for name in calls if name != "reset"][3:] == [
+    assert [name for name in calls if name not in {"reset", "close"}][3:] == [
         *("peer", "process"),
         *("ours", "peer", "process", "process", "peer", "ours"),
     ]
