@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from before_the_bill import page_parts
 from PIL import Image
 
 from regionwise.attribution.catalog import methods
@@ -158,6 +159,10 @@ def texts() -> dict[Path, str]:
     found[DOCS / "choices.md"] = choices_page()
     page = DOCS / "birds.md"
     found[page] = between(page.read_text(encoding="utf-8"), "birds-card", birds_card())
+    page = DOCS / "plan.md"
+    found[page] = page.read_text(encoding="utf-8")
+    for name, content in page_parts().items():
+        found[page] = between(found[page], name, content)
     found[readme] = between(readme.read_text(encoding="utf-8"), "methods", methods_table())
     return found
 

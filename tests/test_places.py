@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.fs
 import pytest
 
 from regionwise.errors import OutputError, SettingError
-from regionwise.places import LocalPlace, as_place, mirrored, read_all
+from regionwise.files import sweep
+from regionwise.places import LocalPlace, as_place, mirrored, read_all, remove_all
 from regionwise.uris import below, is_uri, local_path, opened, shown
 
 
@@ -84,7 +86,7 @@ def test_a_store_that_is_not_whole_by_itself_gets_another_name_first(tmp_path, m
         names.append((Path(path).name, content))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("regionwise.places._put", interrupted)
+    monkeypatch.setattr("regionwise.remote_places._put", interrupted)
     with pytest.raises(KeyboardInterrupt):
         place.write("rows/a.parquet", b"1")
     assert names[0][0].startswith(".")
@@ -123,3 +125,71 @@ def test_a_file_system_is_opened_once(monkeypatch):
     paths = [opened(root.format(name))[1] for name in ("a", "b/c", "")]
     assert paths == ["one-bucket/a", "one-bucket/b/c", "one-bucket"]
     assert len(asked) == 1
+
+
+def test_many_lines_are_written_one_by_one_whole_or_not_at_all(place):
+    def lines(fails):
+        for number in range(4):
+            yield b"%d" % number * 3_000_000
+            if number == fails:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        place.write_lines("a.jsonl", lines(fails=2))
+    assert place.names() == frozenset()
+    place.write_lines("a.jsonl", lines(fails=9))
+    assert place.read("a.jsonl") == b"".join(lines(fails=9))
+    place.write_lines("none.jsonl", [])
+    assert place.read("none.jsonl") == b""
+
+
+def test_no_more_is_read_than_soon_asked_for(tmp_path):
+    class Counting(LocalPlace):
+        def read(self, name):
+            asked.append(name)
+            return name.encode()
+
+    asked = []
+    names = [str(number) for number in range(1000)]
+    reading = read_all(Counting(tmp_path), names)
+    assert next(reading) == ("0", b"0")
+    reading.close()
+    assert len(asked) < 100
+    assert [content.decode() for _, content in read_all(Counting(tmp_path), names)] == names
+
+
+NAMES = ["a b", "a+b", "100%", "%41", "größe", "日本", "a&b=c", "it's", "x#y", "dot.", "(1)", "~"]
+
+
+def test_names_that_uris_have_another_sign_for(place):
+    for name in NAMES:
+        place.write(f"rows/{name}", name.encode())
+        place.write(f"{name}/inside", b"")
+    assert place.names("rows") == {*NAMES}
+    assert place.names() == {"rows", *NAMES}
+    assert dict(read_all(place, [f"rows/{name}" for name in NAMES])) == {
+        f"rows/{name}": name.encode() for name in NAMES
+    }
+    remove_all(place, [f"rows/{name}" for name in NAMES])
+    assert place.names("rows") == frozenset()
+
+
+@pytest.mark.slow
+def test_a_listing_of_more_objects_than_a_page_holds(bucket):
+    place = as_place(below(bucket, "out"))
+    names = [f"rows/{number:04d}.parquet" for number in range(1100)]
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(lambda name: place.write(name, b"1"), names))
+    assert place.names("rows") == {name.removeprefix("rows/") for name in names}
+    assert place.names() == {"rows"}
+    assert [name for name, _ in read_all(place, names)] == names
+    remove_all(place, names)
+    assert place.names("rows") == frozenset()
+
+
+def test_a_sweep_leaves_folders(tmp_path):
+    """Of an image that is called ``.half-1.png``."""
+    (tmp_path / ".half-1").mkdir()
+    (tmp_path / ".half-2.png").touch()
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".half-1"]

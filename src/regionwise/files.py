@@ -24,7 +24,8 @@ def sweep(folder: Path) -> None:
     """
     for path in folder.glob(f"{HALF}[-.]*") if folder.is_dir() else ():
         try:
-            path.unlink(missing_ok=True)
+            if not path.is_dir():  # the folder of an image may be called that
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"cannot remove {str(path)!r}: {error.strerror}") from error
 

@@ -15,7 +15,9 @@ from regionwise.errors import OutputError
 LOCK: Final = "run.lock"
 
 _BUSY: Final = {errno.EACCES, errno.EAGAIN}
-_UNKNOWN: Final = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
+_UNKNOWN: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_TRIES: Final = 100
+"""How often the file may have been another one; some network drives number files as they like."""
 
 
 class _HeldError(Exception):
@@ -45,8 +47,8 @@ def holding(folder: Path, doing: str = "trains into") -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     try:
-        os.ftruncate(handle, 0)
         with suppress(OSError):  # a full disk: the lock holds without its number
+            os.ftruncate(handle, 0)
             os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
@@ -57,11 +59,13 @@ def holding(folder: Path, doing: str = "trains into") -> Iterator[None]:
 
 def _opened(path: Path) -> int:
     """Return the locked file that is at this path, and not one that was there before."""
+    tried = 0
     while True:
+        tried += 1
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _lock(handle, path)
-            if _is_at(handle, path):
+            if _is_at(handle, path) or tried == _TRIES:
                 return handle
         except BaseException:
             os.close(handle)

@@ -7,22 +7,27 @@ whole by itself. The listing of either says what is done.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
-from uuid import uuid4
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from regionwise.errors import OutputError
 from regionwise.files import replacing
 from regionwise.lock import holding
-from regionwise.uris import WHOLE_PUTS, local_path, opened, reason, shown
+from regionwise.remote_places import RemotePlace
+from regionwise.uris import local_path
 
 READERS: Final = 16
 """Files that are read at the same time; a store is slow for each, and fast for many."""
+
+_AHEAD: Final = 4 * READERS
+"""Files that are read before they are asked for; more would fill the memory."""
 
 
 @runtime_checkable
@@ -41,6 +46,9 @@ class Place(Protocol):
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, whole or not at all."""
+
+    def write_lines(self, name: str, lines: Iterable[bytes]) -> None:
+        """Write a file line by line, whole or not at all."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -98,8 +106,12 @@ class LocalPlace:
 
     def write(self, name: str, content: bytes) -> None:
         """Write to a temporary name, then rename."""
+        self.write_lines(name, [content])
+
+    def write_lines(self, name: str, lines: Iterable[bytes]) -> None:
+        """Write to a temporary name, then rename."""
         with replacing(self.folder / name) as temporary, temporary.open("wb") as file:
-            file.write(content)
+            file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())  # a power cut shall not leave an empty file under the name
 
@@ -114,85 +126,6 @@ class LocalPlace:
     def holding(self, doing: str) -> AbstractContextManager[None]:
         """Lock the folder."""
         return holding(self.folder, doing=doing)
-
-
-@dataclass(frozen=True, repr=False)
-class RemotePlace:
-    """A folder behind a URI. It cannot be locked: two runs into it do the same work twice."""
-
-    uri: str
-
-    def __str__(self) -> str:
-        """Return the URI without a password."""
-        return shown(self.uri)
-
-    @property
-    def local(self) -> Path | None:
-        """It lies elsewhere."""
-        return None
-
-    def names(self, folder: str = "") -> frozenset[str]:
-        """Return the names of what lies directly in a folder."""
-        from pyarrow.fs import FileSelector  # noqa: PLC0415 - the extra
-
-        system, path = self._at(folder)
-        with self._telling("list", folder):
-            listed = system.get_file_info(FileSelector(path, allow_not_found=True))
-        return frozenset(one.base_name for one in listed if not one.base_name.startswith("."))
-
-    def read(self, name: str) -> bytes | None:
-        """Return an object's content."""
-        system, path = self._at(name)
-        with self._telling("read", name):
-            try:
-                with system.open_input_stream(path) as stream:
-                    return bytes(stream.read())
-            except FileNotFoundError:
-                return None
-
-    def write(self, name: str, content: bytes) -> None:
-        """Put an object at once; where that is not whole by itself, under another name first."""
-        system, path = self._at(name)
-        with self._telling("write", name):
-            if system.type_name in WHOLE_PUTS:
-                _put(system, path, content)
-                return
-            home, _, last = path.rpartition("/")
-            system.create_dir(home, recursive=True)
-            temporary = f"{home}/.{uuid4().hex}-{last}"
-            _put(system, temporary, content)
-            with suppress(FileNotFoundError):
-                system.delete_file(path)
-            system.move(temporary, path)
-
-    def remove(self, name: str) -> None:
-        """Remove an object, if it is there."""
-        system, path = self._at(name)
-        with self._telling("remove", name), suppress(FileNotFoundError):
-            system.delete_file(path)
-
-    def holding(self, doing: str) -> AbstractContextManager[None]:
-        """Nothing is held."""
-        del doing
-        return nullcontext()
-
-    def _at(self, name: str) -> tuple[Any, str]:
-        system, base = opened(self.uri)
-        return system, f"{base}/{name}".rstrip("/")
-
-    @contextmanager
-    def _telling(self, what: str, name: str) -> Iterator[None]:
-        """Let what a store says come as an error of ours."""
-        try:
-            yield
-        except OSError as error:
-            where = f"{self}/{name}".rstrip("/")
-            raise OutputError(f"cannot {what} {where!r}: {reason(error)}") from error
-
-
-def _put(system: Any, path: str, content: bytes) -> None:
-    with system.open_output_stream(path) as stream:
-        stream.write(content)
 
 
 @contextmanager
@@ -216,12 +149,23 @@ def mirrored(place: Place, *folders: str) -> Iterator[Path]:
 
 
 def read_all(place: Place, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a place that are there, in the order of their names; many at a time."""
-    names = list(names)
+    """Yield the files of a place that are there, in the order of names; some are read ahead."""
+    left = iter(names)
     with ThreadPoolExecutor(READERS) as readers:
-        for name, content in zip(names, readers.map(place.read, names), strict=True):
+        ahead = deque((name, readers.submit(place.read, name)) for name in islice(left, _AHEAD))
+        while ahead:
+            name, answer = ahead.popleft()
+            content = answer.result()
+            ahead.extend((more, readers.submit(place.read, more)) for more in islice(left, 1))
             if content is not None:
                 yield name, content
+
+
+def remove_all(place: Place, names: Iterable[str]) -> None:
+    """Remove files of a place; many at a time."""
+    with ThreadPoolExecutor(READERS) as removers:
+        for _ in removers.map(place.remove, names):
+            pass
 
 
 def _copied(place: Place, copy: Path, folders: Sequence[str]) -> dict[str, bytes]:

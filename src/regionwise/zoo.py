@@ -20,6 +20,7 @@ checkpoint that ``torch.load(weights_only=True)`` accepts. No pickled code is ev
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,8 +79,9 @@ def _by_name(source: str, weights: str) -> Classifier:
     found = open_source(source, Wish(pretrained=weights == PRETRAINED))
     if found is not None:
         return found
-    if source and Path(source).is_dir():
-        return load_run(Path(source), random=random)
+    with suppress(OSError):  # a name that is too long for one
+        if source and Path(source).is_dir():
+            return load_run(Path(source), random=random)
     kinds = ["torchvision:NAME", "timm:NAME", "hf:NAME", "file.py:factory", "the folder of a run"]
     known = ["birds", *shipped_names(), *kinds]
     raise ModelError(f"unknown model {source!r}: {nearest(source, known, count=6)}")

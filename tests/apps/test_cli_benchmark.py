@@ -199,7 +199,10 @@ def test_a_folder_without_rows_has_no_report(run, tmp_path):
 
 def test_a_dry_run_says_what_would_be_done(run, ask, tmp_path):
     done = run(*ask("out", "--dry-run", "--limit", 2))
-    assert "2 chunks, 6 explanations" in done.out
+    assert done.code == 0, done.err
+    assert "2 images, 2 chunks, 6 explanations" in done.out
+    for words in ("scoring by metrics", "the bottleneck", "cost of each method", "Measured here"):
+        assert words in done.out
     assert not (tmp_path / "out").exists()
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -224,3 +227,42 @@ def test_several_layers_are_fused(explain, pictures):
         assert not np.array_equal(arrays["map"], fused)
     explain(pictures / "a.png", "--layer", "0", "--overwrite", methods=("grad-cam",))
     assert (manifest()["layer"], manifest()["fuse"]) == ("0", None)
+
+
+@pytest.mark.parametrize("form", ["webdataset", "parquet"])
+def test_all_of_a_batch_in_one_file(explain, pictures, form):
+    """The maps are those of the folders, and the images of a shard can be explained again."""
+    assert explain(pictures, "--batch-size", 2).code == 0
+    Path("out").rename("folders")
+    ended = explain(pictures, "--batch-size", 2, "--format", form)
+    assert (ended.code, ended.err) == (0, "")
+    ending = {"webdataset": "tar", "parquet": "parquet"}[form]
+    shards = [f"shards/000000{number}.{ending}" for number in (0, 1)]
+    files = sorted(str(p.relative_to("out")) for p in Path("out").rglob("*") if p.is_file())
+    assert files == ["manifest.json", *shards, "sheet.png"]
+    told, before = (json.loads(Path(f"{f}/manifest.json").read_text()) for f in ("out", "folders"))
+    assert [image["files"] for image in told["images"]] == [[shards[0]], [shards[0]], [shards[1]]]
+    for image, other in zip(told["images"], before["images"], strict=True):
+        assert {**image, "files": []} == {**other, "files": []}
+    if form == "parquet":
+        rows = [row for shard in shards for row in pq.read_table(f"out/{shard}").to_pylist()]
+        maps = [np.array(row["map"], np.float32).reshape(row["map_shape"]) for row in rows]
+    else:
+        maps = []
+        for shard in shards:
+            with tarfile.open(f"out/{shard}") as tar:
+                held = [tar.extractfile(m).read() for m in tar if m.name.endswith(".npz")]
+            maps += [np.load(BytesIO(content))["map"] for content in held]
+    for image, found in zip(before["images"], maps, strict=True):
+        assert np.array_equal(found, np.load(f"folders/{image['folder']}/cam.npz")["map"])
+    Path("out/shards").rename("shards")
+    again = explain("shards", "--overwrite")
+    assert again.code == 0, again.err
+    assert "3 images explained" in again.out
+
+
+def test_a_format_that_is_none_is_refused_before_anything_is_loaded(explain, pictures):
+    ended = explain(pictures, "--format", "zip")
+    assert ended.code == 2
+    assert "there is no format 'zip'" in ended.err
+    assert not Path("out").exists()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from regionwise import remote_places
 from regionwise.benchmark.ledger import COST, ROWS, finished
 from regionwise.benchmark.pool import Outbox, Witness, outbox, witness_of
 from regionwise.benchmark.ray import RayEngine
@@ -17,7 +19,7 @@ from regionwise.benchmark.run import Outcome, run_plan
 from regionwise.benchmark.samples import read_benchmark_data
 from regionwise.benchmark.summary import summarise
 from regionwise.benchmark.work import scoring
-from regionwise.errors import InputError, ModelError, OutputError
+from regionwise.errors import DataError, InputError, ModelError, OutputError
 from regionwise.places import LocalPlace, as_place, mirrored
 from regionwise.uris import below
 
@@ -111,3 +113,38 @@ def test_a_worker_without_the_pictures_or_with_another_model_ends_the_run(
         context._hashes.clear()
         with pytest.raises(ModelError, match="is not the model that was planned"):
             scoring(plan, context, box, "cpu").open()(plan.chunks[0])
+
+
+def test_a_put_that_fails_ends_the_run_which_goes_on_later(planned, told, bucket, monkeypatch):
+    plan, context = planned(cost={"images": 1})
+    place = as_place(below(bucket, "bench"))
+    real, calls = remote_places._put, []
+
+    def failing(system, path, content):
+        calls.append(path)
+        if len(calls) > 4:  # two of the plan, two of rows
+            raise OSError("the store is away")
+        real(system, path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(remote_places, "_put", failing)
+        with pytest.raises(OutputError, match=r"cannot write 's3://b.*rows/.*the store is away"):
+            run_plan(plan, context, place, told.opened)
+    assert finished(place) == {chunk.id for chunk in plan.chunks[:2]}
+    again = run_plan(plan, context, place, told.opened)
+    assert again == Outcome(2, len(plan.chunks) - 2, 0)
+
+
+def test_a_folder_that_vanishes_in_mid_run_is_told(planned, told, tmp_path):
+    plan, context = planned()
+    out, chunks = tmp_path / "out", []
+
+    def advance(count):
+        chunks.append(count)
+        if len(chunks) == 3:
+            shutil.rmtree(out)
+
+    told.advance = advance
+    run_plan(plan, context, out, told.opened)
+    with pytest.raises(DataError, match=r"is no benchmark: plan.json cannot be read"):
+        summarise(out)

@@ -64,6 +64,13 @@ def test_an_empty_file(tmp_path):
     refused(tmp_path / "x.png", "is empty")
 
 
+def test_a_file_larger_than_memory_is_not_read(tmp_path):
+    with (tmp_path / "x.webp").open("wb") as file:
+        file.write(b"RIFF\0\0\0\0WEBP")
+        file.truncate(1 << 40)  # sparse: it takes no room
+    refused(tmp_path / "x.webp", "takes 1024 GiB")
+
+
 def test_text_named_png(tmp_path):
     (tmp_path / "x.png").write_text("a thousand words")
     refused(tmp_path / "x.png", "not an image")

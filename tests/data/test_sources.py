@@ -137,7 +137,7 @@ def test_keys_that_come_twice_get_their_archive_in_front(tmp_path):
     (home / "deep").mkdir()
     (home / "shard-00.tar").rename(home / "deep" / "shard-01.tar")
     with pytest.raises(DataError, match="have the same name"):
-        find_sources(str(home))
+        read_benchmark_data(f"webdataset:{home}")
 
 
 def test_a_row_group_is_read_once(tmp_path, monkeypatch):

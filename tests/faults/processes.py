@@ -43,6 +43,7 @@ def forked(action: Callable[[], int | None], log: Path) -> int:
     if number:
         return number
     code = 99
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     try:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1)

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import tarfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -50,7 +51,8 @@ use = ["area", "average-drop"]
 [cost]
 images = 0
 """
-COMMANDS = ("benchmark", "explain")
+PARTS = {".parquet", ".npz", ".tar"}
+COMMANDS = ("benchmark", "explain", pytest.param("shards", marks=pytest.mark.slow))
 
 
 class Runs:
@@ -72,6 +74,7 @@ class Runs:
                 *model,
             )
         more = ("--method", "cam", "--batch-size", 1, *(["--resume"] if again else []))
+        more += ("--format", "webdataset") if self.kind == "shards" else ()
         return ("explain", self.home / "pics", *model, *more)
 
     def to_the_end(self, out: Path, log: Path) -> Ended:
@@ -96,6 +99,8 @@ def contents(out: Path) -> dict[str, object]:
                 key = ("row", *(repr(row[column]) for column in KEY))
                 assert key not in found, "a row is there twice"
                 found[str(key)] = repr((row["value"], row["cell"], row["error"]))
+        elif path.suffix == ".tar":
+            found[name] = path.read_bytes()
         elif path.suffix == ".npz":
             held = np.load(path)
             found[name] = {key: held[key].tobytes() for key in held.files}
@@ -114,6 +119,9 @@ def whole(out: Path) -> dict[Path, int]:
     for path in shown:
         if path.suffix == ".parquet":
             pq.read_table(path)
+        elif path.suffix == ".tar":
+            with tarfile.open(path) as tar:
+                assert len(tar.getmembers()) == 3
         elif path.suffix == ".npz":
             dict(np.load(path))
         elif path.suffix == ".png":
@@ -132,7 +140,7 @@ def made(tmp_path_factory) -> dict[str, Runs]:
     (home / "pics").mkdir()
     for seed in range(3):
         soft("RGB", (40, 36), seed).save(home / "pics" / f"{seed}.png")
-    return {kind: Runs(home, kind) for kind in COMMANDS}
+    return {kind: Runs(home, kind) for kind in ("benchmark", "explain", "shards")}
 
 
 @pytest.fixture(params=COMMANDS)
@@ -166,12 +174,8 @@ def test_killed_at_any_place_it_goes_on(runs, tmp_path, how, some):
         before = whole(out) if out.exists() else {}
         runs.to_the_end(out, log)
         runs.hold(out)
-        kept = [
-            p
-            for p, inode in before.items()
-            if p.suffix in {".parquet", ".npz"} and p.stat().st_ino == inode
-        ]
-        done = [p for p in before if p.suffix in {".parquet", ".npz"}]
+        kept = [p for p, inode in before.items() if p.suffix in PARTS and p.stat().st_ino == inode]
+        done = [p for p in before if p.suffix in PARTS]
         assert len(kept) >= len(done) - 1, "more than one chunk was done again"
 
 

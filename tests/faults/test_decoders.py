@@ -24,8 +24,7 @@ from regionwise.data.images import open_image
 from regionwise.errors import ImageError
 
 from .corpus import SMALL, TINY, broken, soft, varied, written
-
-HINTS = ("cut short", "not an image", "is empty", "too small", "decompression bomb", "holds values")
+from .rare import NO_PIXELS, known, newsphoto, photo_cd, rare, tiff
 
 
 def opened(path: Path, content: bytes) -> np.ndarray | None:
@@ -69,6 +68,27 @@ def test_a_file_of_another_kind_cut_at_any_length(tmp_path, name):
     content = varied(TINY)[name]
     step = 1 + len(content) // 1200
     assert not cut_everywhere(tmp_path / "x.img", content, range(1, len(content), step))
+
+
+@pytest.mark.parametrize("name", [*rare(), "PCD"])
+def test_a_file_of_a_rare_format_cut_anywhere(tmp_path, name):
+    content = photo_cd() if name == "PCD" else rare()[name]
+    assert opened(tmp_path / "x.img", content) is not None
+    step = 1 + len(content) // (12 if name == "PCD" else 60)
+    assert not cut_everywhere(tmp_path / "x.img", content, range(1, len(content), step))
+
+
+def test_no_decoder_is_left_out():
+    """What Pillow can open is in the corpus, or never opened: EPS, and IPTC that may hold one."""
+    files = {**written(TINY), **varied(TINY), **rare(), "PCD": photo_cd()}
+    assert not {*Image.OPEN} - {*map(known, files.values()), *NO_PIXELS, "EPS", "IPTC"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", rare(SMALL))
+def test_a_file_of_a_rare_format_cut_at_any_length(tmp_path, name):
+    content = rare(SMALL)[name]
+    assert not cut_everywhere(tmp_path / "x.img", content, range(len(content)))
 
 
 @pytest.mark.slow
@@ -294,3 +314,63 @@ def test_of_an_animation_the_first_frame_counts(tmp_path, name):
     first = written()[f"{name} {'P' if name == 'GIF' else 'RGBA'}"]
     alone = opened(tmp_path / "y.img", first)
     assert np.abs(animated.astype(int) - alone).mean() < 6  # AVIF is lossy
+
+
+@pytest.mark.parametrize("kind", ["eps", "png"])
+def test_a_file_within_a_file_is_not_opened(tmp_path, monkeypatch, kind):
+    """Pillow hands what an IPTC file holds to any decoder, Ghostscript too."""
+    ran = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *a, **_: ran.append(a))
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n"
+    inner = program if kind == "eps" else written()["PNG RGB"]
+    assert opened(tmp_path / "x.jpg", newsphoto(inner)) is None
+    assert not ran
+
+
+RAMP = np.arange(160).reshape(10, 16)
+DEEP = {
+    "16 bits": (tiff((RAMP * 400).astype("<u2"), bits=16), RAMP * 400 / 257),
+    "16 bits, low is white": (
+        tiff((RAMP * 400).astype("<u2"), bits=16, white=True),
+        255 - RAMP * 400 / 257,
+    ),
+    "12 bits": (tiff(RAMP * 25, bits=12), RAMP * 25 * 255 / 4095),
+    "float, low is white": (
+        tiff((RAMP / 200).astype("<f4"), bits=32, white=True, kind=3),
+        255 - RAMP / 200 * 255,
+    ),
+    "signed": (tiff((-(RAMP // 2)).astype(np.int8), bits=8, kind=2), None),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_numbers_mean_what_the_file_says(tmp_path, kind):
+    content, expected = DEEP[kind]
+    found = opened(tmp_path / "x.tif", content)
+    if expected is None:
+        assert found is None
+    else:
+        assert np.abs(found[..., 0] - expected).max() < 0.51
+
+
+def test_a_transparent_value_of_sixteen_bits_becomes_white(tmp_path):
+    held = io.BytesIO()
+    Image.fromarray((RAMP * 400).astype(np.uint16)).save(held, "PNG", transparency=400)
+    found = opened(tmp_path / "x.png", held.getvalue())
+    assert found[0, :3, 0].tolist() == [0, 255, 3]
+
+
+def test_a_jpeg_that_was_cut_and_closed_again(tmp_path):
+    """The decoder would fill it up with grey; grey pictures themselves are whole."""
+    held = io.BytesIO()
+    soft("RGB", (64, 64)).save(held, "JPEG")
+    content = held.getvalue()
+    half = content[: len(content) * 2 // 3]
+    assert opened(tmp_path / "x.jpg", half + b"\xff\xd9") is None
+    assert opened(tmp_path / "x.jpg", half + bytes(4000)) is None
+    for mode, how in (("L", {}), ("RGB", {"restart_marker_blocks": 1}), ("CMYK", {})):
+        held = io.BytesIO()
+        Image.new(mode, (30, 20), 128 if mode == "L" else (128,) * len(mode)).save(
+            held, "JPEG", **how
+        )
+        assert opened(tmp_path / "y.jpg", held.getvalue() + b"more") is not None

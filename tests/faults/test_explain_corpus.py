@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +71,12 @@ def test_the_maps_are_those_of_each_image_alone(explain, spoilt):
     found = [np.load(f"out/{name}/cam.npz") for name in ("whole-1", "whole-2")]
     assert explain(files[0], files[2], "--batch-size", 1, "--overwrite").code == 0
     alone = [np.load(f"out/{name}/cam.npz") for name in ("whole-1", "whole-2")]
-    for one, other in zip(found, alone, strict=True):
+    assert explain(*files, "--batch-size", 1, "--overwrite").code == 1
+    again = [np.load(f"out/{name}/cam.npz") for name in ("whole-1", "whole-2")]
+    for one, other, same in zip(found, alone, again, strict=True):
         for key in one.files:
             assert np.allclose(one[key], other[key], rtol=1e-5, atol=1e-6), key
+            assert np.array_equal(same[key], other[key]), key
 
 
 def test_formats_that_run_programs_are_never_opened(explain, whole, tmp_path):
@@ -84,3 +90,31 @@ def test_formats_that_run_programs_are_never_opened(explain, whole, tmp_path):
     assert ended.code == 1
     assert ended.err.count("is not an image that Pillow can read") == 2
     assert not Path("ran").exists()
+
+
+def test_archives_of_which_one_is_broken(explain, tmp_path):
+    """The others are explained as ever; what is lost is told by the archive's name, and counted."""
+    for number in range(3):
+        with tarfile.open(tmp_path / f"s-{number}.tar", "w") as tar:
+            for seed in (2 * number, 2 * number + 1):
+                held = io.BytesIO()
+                soft("RGB", (48, 40), seed=seed).save(held, "PNG")
+                info = tarfile.TarInfo(f"bird-{seed}.png")
+                info.size = len(held.getvalue())
+                tar.addfile(info, io.BytesIO(held.getvalue()))
+    assert explain("s-{0..2}.tar").code == 0
+    whole = {n: np.load(f"out/bird-{n}/cam.npz")["map"] for n in range(6)}
+    content = (tmp_path / "s-1.tar").read_bytes()
+    (tmp_path / "s-1.tar").write_bytes(content[: len(content) - 10240 + 4096])
+    (tmp_path / "s-2.tar").unlink()
+    shutil.rmtree("out")
+    ended = explain("s-{0..2}.tar", "--batch-size", 2)
+    told_in_lines(ended)
+    assert ended.code == 1
+    record = json.loads(Path("out/manifest.json").read_text())
+    done = [int(image["folder"].removeprefix("bird-")) for image in record["images"]]
+    assert done[:2] == [0, 1]
+    assert {Path(one["source"]).name for one in record["failed"]} >= {"s-1.tar", "s-2.tar"}
+    assert f"{len(done)} images explained by 1 method, {len(record['failed'])} skip" in ended.out
+    for number in done:
+        assert np.allclose(np.load(f"out/bird-{number}/cam.npz")["map"], whole[number], rtol=1e-5)

@@ -112,6 +112,8 @@ def test_a_file_that_is_none(birds, name, kind):
 @pytest.mark.parametrize(
     ("name", "line", "says"),
     [
+        ("images.txt", "9" * 5000 + " a.png", "needs a number"),
+        ("image_class_labels.txt", "1 " + "9" * 5000, "should be 1 to 3"),
         ("bounding_boxes.txt", "1 nan 0 5 5", "no finite number"),
         ("bounding_boxes.txt", "1 0 0 0 5", "has no pixel"),
         ("bounding_boxes.txt", "1 0 0 5", "needs a number and 4 values"),

@@ -109,3 +109,15 @@ def test_what_is_refused_is_a_setting(tmp_path):
     path.write_text("images = 3\n")
     with pytest.raises(SettingError, match="has no methods"):
         read_recipe(str(path))
+
+
+def test_recipes_that_extend_each_other_for_ever(tmp_path):
+    for number in range(1500):
+        (tmp_path / f"r{number}.toml").write_text(f'extends = "r{number + 1}.toml"\n')
+    with pytest.raises(SettingError, match="extends more than 50 others"):
+        read_recipe(str(tmp_path / "r0.toml"))
+
+
+def test_a_seed_beyond_all_generators():
+    with pytest.raises(SettingError, match="'seed' of recipe"):
+        read_recipe("quick", [f"seed={2**63}"])

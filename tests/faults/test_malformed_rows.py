@@ -89,6 +89,15 @@ def test_a_report_of_a_plan_with_anything_for_its_values(bench, count):
         wrong(bench)
 
 
+def test_a_plan_that_says_no_target_for_a_metric(bench):
+    """It may be missing; that of the recipe stands then."""
+    plan = json.loads((bench / "plan.json").read_text())
+    for group in plan["recipe"]["metrics"]:
+        group.pop("target")
+    (bench / "plan.json").write_text(json.dumps(plan))
+    assert "average-drop" in page_of(bench)
+
+
 @pytest.mark.parametrize("content", ["[" * 200_000, "", "null", '{"kind": "regionwise-benchmark"}'])
 def test_a_plan_that_is_hard_to_read(bench, content):
     (bench / "plan.json").write_text(content)
@@ -207,6 +216,18 @@ def test_the_command_says_it_in_one_line(run, bench):
     assert ended.code == 2
     assert ended.err.count("\n") == 1
     assert path.name in ended.err
+
+
+def test_a_folder_whose_name_is_a_pattern_is_not_taken_for_another(bench):
+    odd, other = bench.with_name("b[1]*?'x"), bench.with_name("b1*?'x")
+    shutil.copytree(bench, odd)
+    shutil.copytree(bench, other)
+    for path in (other / "rows").glob("*.parquet"):
+        table = pq.read_table(path)
+        place = table.column_names.index("value")
+        spoilt = pa.array([0.5] * len(table), table.schema.field("value").type)
+        pq.write_table(table.set_column(place, "value", spoilt), path)
+    assert page_of(odd) == page_of(bench) != page_of(other)
 
 
 def test_what_is_refused_is_data(bench):

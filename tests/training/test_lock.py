@@ -96,6 +96,12 @@ def test_where_files_cannot_be_locked_nobody_is_stopped(tmp_path, monkeypatch):
         assert (tmp_path / LOCK).exists()
 
 
+def test_where_files_are_numbered_anew_each_time_it_does_not_try_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "_is_at", lambda *_: False)
+    with holding(tmp_path):
+        assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="Not a directory"), holding(tmp_path / "file" / "run"):

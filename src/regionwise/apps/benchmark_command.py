@@ -93,7 +93,10 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")] = "cpu",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say what would be done and, by a short measurement, how long."
+        ),
     ] = False,
     engine: EngineName = "local",
     address: Address = None,
@@ -135,7 +138,7 @@ def benchmark(  # noqa: PLR0913 - one parameter for each option
         failed = run_benchmark(request, progress_bar("Benchmarking"))
     except KeyboardInterrupt:
         left = f"what is in {shown(out)!r} is whole, and the same command goes on from there"
-        some = is_uri(out) or Path(out).exists()
+        some = not dry_run and (is_uri(out) or Path(out).exists())
         typer.echo(f"interrupted: {left if some else 'nothing was written'}", err=True)
         raise typer.Exit(130) from None
     if failed:

@@ -10,13 +10,14 @@ from rich.text import Text
 
 from regionwise.apps.benchmark_command import BenchmarkRequest
 from regionwise.apps.claims_output import print_claims, write_claims
+from regionwise.apps.dry_run import Where
+from regionwise.apps.dry_run_benchmark import dry_run_benchmark
 from regionwise.apps.engine_choice import device_here, engine_of
-from regionwise.apps.progress import OpenProgress
+from regionwise.apps.progress import OpenProgress, progress_bar
 from regionwise.benchmark.context import Context
 from regionwise.benchmark.foreign import with_maps
 from regionwise.benchmark.grids import ARROWS, Grid, grids
 from regionwise.benchmark.ledger import COST, ROWS
-from regionwise.benchmark.plan import Plan
 from regionwise.benchmark.preparing import prepare, with_models
 from regionwise.benchmark.recipe_files import read_recipe
 from regionwise.benchmark.run import Workers, run_plan
@@ -42,10 +43,12 @@ def run_benchmark(request: BenchmarkRequest, open_progress: OpenProgress) -> int
     device = device_here(request.engine, request.device)
     context = Context(data, recipe.seed, recipe.judges, device)
     plan = prepare(recipe, context)
+    place = as_place(request.out)
     if request.dry_run:
-        _print_plan(plan)
+        where = Where(request.device, device, request.engine)
+        dry_run_benchmark(plan, context, place, where, progress_bar("Measuring"))
         return 0
-    place, workers = as_place(request.out), Workers(engine_of(request.engine), request.device)
+    workers = Workers(engine_of(request.engine), request.device)
     with place.holding(doing="benchmarks into"):
         outcome = run_plan(plan, context, place, open_progress, workers)
         with mirrored(place, ROWS, COST) as folder:
@@ -87,20 +90,3 @@ def _table(grid: Grid) -> Table:
         texts = [Text(cell.text, style="bold" if cell.best else "") for cell in cells]
         table.add_row(Text(method), *texts)
     return table
-
-
-def _print_plan(plan: Plan) -> None:
-    for used in plan.models:
-        chunks = [chunk for chunk in plan.chunks if chunk.model == used.source]
-        explained = sum(map(len, chunks))
-        typer.echo(f"{used.source}: {len(chunks)} chunks, {explained} explanations")
-        for name, methods in used.methods.items():
-            if methods:
-                typer.echo(f"  {name}: {', '.join(methods)}")
-        for name, reason in used.left_out.items():
-            typer.echo(f"  left out: {name}: {reason}")
-    for name, metrics in plan.metrics.items():
-        if metrics:
-            typer.echo(f"metrics, {name}: {', '.join(metrics)}")
-    for name, reason in plan.left_out.items():
-        typer.echo(f"left out: {name}: {reason}")

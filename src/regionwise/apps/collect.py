@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from regionwise.apps.request import LEDGER
+from regionwise.benchmark.pool import SIGN
+from regionwise.data.real_paths import real_paths
 from regionwise.data.sources import Source, find_sources
-from regionwise.errors import ImageError, InputError
+from regionwise.errors import ImageError, InputError, SettingError
+from regionwise.report.shards import SHARDS
 from regionwise.uris import local_path, shown
 
-SHEET, MANIFEST = "sheet.png", "manifest.json"
+SHEET, MANIFEST, IMAGES = "sheet.png", "manifest.json", "images.jsonl"
 _LONGEST = 200
 """Bytes of a folder's name: most file systems take 255, and a number may follow."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NamedImage:
     """An image and the name of the folder that its results go to."""
 
@@ -42,11 +46,12 @@ def collect_images(
     """
     found: dict[object, Source] = {}
     failed: list[Failure] = []
+    real = real_paths()
     for argument in arguments:
         try:
-            for source in _outside(argument, find_sources(argument), out):
-                found.setdefault(source.resolve() if isinstance(source, Path) else source, source)
-        except InputError as error:
+            for source in _outside(argument, find_sources(argument), out, real):
+                found.setdefault(real(source) if isinstance(source, Path) else source, source)
+        except (InputError, SettingError) as error:
             failed.append(Failure(readable(shown(argument)), str(error)))
     return name_folders(found.values()), tuple(failed)
 
@@ -56,7 +61,7 @@ def name_folders(sources: Iterable[Source]) -> tuple[NamedImage, ...]:
 
     Letter case does not tell two names apart, since some file systems would not either.
     """
-    taken = {SHEET, MANIFEST, LEDGER}
+    taken = {SHEET, MANIFEST, IMAGES, LEDGER, SIGN, SHARDS}
     numbers: dict[str, int] = {}
     named = []
     for source in sources:
@@ -72,15 +77,17 @@ def name_folders(sources: Iterable[Source]) -> tuple[NamedImage, ...]:
 def _folder_for(stem: str) -> str:
     """Return a name that a folder can have: no file name is ``.`` or ``..``, or leaves no room."""
     name = readable(stem).encode()[:_LONGEST].decode(errors="ignore")
-    return name if name.strip(".") else name.replace(".", "_")
+    return name if name.strip(".") else name.replace(".", "_") or "_"
 
 
 def readable(name: str) -> str:
-    """Return ``name`` with a sign in place of bytes that are no UTF-8, as text files demand it."""
-    return re.sub("[\ud800-\udfff]", "\ufffd", name)
+    """Return ``name`` with a sign in place of bytes that are no UTF-8, and of zero."""
+    return re.sub("[\0\ud800-\udfff]", "\ufffd", name)
 
 
-def _outside(argument: str, files: tuple[Source, ...], out: Path | None) -> tuple[Source, ...]:
+def _outside(
+    argument: str, files: tuple[Source, ...], out: Path | None, real: Callable[[Path], str]
+) -> tuple[Source, ...]:
     """Leave out what lies in the output folder, unless it was named outright.
 
     Raises:
@@ -88,8 +95,8 @@ def _outside(argument: str, files: tuple[Source, ...], out: Path | None) -> tupl
     """
     if out is None or (len(files) == 1 and _is_file(argument)):
         return files
-    home = out.resolve()
-    kept = tuple(f for f in files if not isinstance(f, Path) or not _lies_in(f, home))
+    home = os.path.join(out.resolve(), "")  # noqa: PTH118 - with the slash behind it
+    kept = tuple(f for f in files if not isinstance(f, Path) or not real(f).startswith(home))
     if not kept:
         message = f"all images of {argument!r} lie in the output folder {str(out)!r}"
         raise ImageError(f"{message}; choose another --out")
@@ -99,7 +106,3 @@ def _outside(argument: str, files: tuple[Source, ...], out: Path | None) -> tupl
 def _is_file(argument: str) -> bool:
     path = local_path(argument)
     return path is not None and path.is_file()
-
-
-def _lies_in(file: Path, home: Path) -> bool:
-    return file.resolve().is_relative_to(home)

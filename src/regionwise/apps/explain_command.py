@@ -68,6 +68,13 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     out: Annotated[
         str, typer.Option("--out", "-o", help="Folder for the results; also s3://, gs://, ...")
     ] = "regionwise-out",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="files: a folder for each image; webdataset or parquet: a file for each batch.",
+        ),
+    ] = "files",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")
     ] = False,
@@ -104,6 +111,12 @@ def explain(  # noqa: PLR0913 - one parameter for each option
             show_default="each its own",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say what would be done and, by a short measurement, how long."
+        ),
+    ] = False,
     engine: EngineName = "local",
     address: Address = None,
     workers: WorkerCount = None,
@@ -124,6 +137,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         layers=tuple(layer or ()),
         fuse=fuse,
         out=out,
+        format=form,
         overwrite=overwrite,
         resume=resume,
         device=device,
@@ -132,6 +146,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         precision=precision,
         accelerate=accelerate,
         seed=seed,
+        dry_run=dry_run,
         engine=EngineRequest(engine, address, workers, cpus, gpus),
     )
     request.engine.check(device)
@@ -142,7 +157,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     except KeyboardInterrupt:
         left = f"what is in {shown(out)!r} is whole, but has no manifest"
         more = "; --resume goes on from there"
-        some = is_uri(out) or Path(out).exists()
+        some = not dry_run and (is_uri(out) or Path(out).exists())
         left += more if is_uri(out) or (Path(out) / LEDGER).exists() else ""
         typer.echo(f"interrupted: {left if some else 'nothing was written'}", err=True)
         raise typer.Exit(130) from None

@@ -22,6 +22,7 @@ from regionwise.evidence.room import Room, out_of_memory
 from regionwise.evidence.targets import TargetSpec, Versus
 from regionwise.models.classifier import Classifier
 from regionwise.report.gallery import Explained, split_batch
+from regionwise.report.shards import check_format
 from regionwise.zoo import load_model
 
 _ELSEWHERE: Final = frozenset(
@@ -54,6 +55,7 @@ def opened_job(request: ExplainRequest, device: str) -> Job:
     """
     check_precision(request.precision)
     check_acceleration(request.accelerate)
+    check_format(request.format)
     recipes = as_recipes([with_seed(method, request.seed) for method in request.methods])
     return Job(request, load_model(request.model, weights=request.weights, device=device), recipes)
 

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from regionwise.apps.collect import MANIFEST
 from regionwise.apps.request import LEDGER
 from regionwise.errors import OutputError
 from regionwise.files import sweep
-from regionwise.lock import holding
-from regionwise.places import Place, read_all
+from regionwise.lock import LOCK, holding
+from regionwise.places import Place, read_all, remove_all
 from regionwise.report.writing import check_folder
 
 _RUN: Final = f"{LEDGER}/run.json"
@@ -32,47 +32,82 @@ _NAME: Final = re.compile(r"(\d+)\.json")
 
 @dataclass(frozen=True)
 class Ledger:
-    """The memory of one run; ``run`` is its hash, ``kept`` whether anything is remembered."""
+    """The memory of one run; ``run`` is its hash, ``kept`` whether anything is remembered.
+
+    What the only batch of a run told, that remembers nothing, is ``held``.
+    """
 
     place: Place
     run: str
     kept: bool
+    held: dict[int, bytes] = field(default_factory=dict)
 
     def holding(self) -> AbstractContextManager[None]:
-        """Keep other runs from going on with the same."""
-        if not self.kept or self.place.local is None:
+        """Keep other runs out of the folder; none can be kept out of an object store."""
+        if self.place.local is None:
             return nullcontext()
         return holding(self.place.local / LEDGER, doing="explains into")
 
-    def begin(self) -> dict[int, bytes]:
-        """Return what is done of this run, by batch; forget any other run.
+    def begin(self, *, resume: bool) -> frozenset[int]:
+        """Return the batches of this run that are done; forget any other run, or this one, too.
 
         Raises:
             OutputError: the place cannot be read or written.
         """
         known = _run_in(self.place, _RUN)
-        if known is not None:
-            self._sweep()
-        if self.kept and known == self.run:
-            return dict(_done(self.place))
+        own = resume and self.kept and known == self.run
+        done = frozenset(int(name.removesuffix(".json")) for name in self._names() if own)
+        if known is not None and not done:
+            self.sweep()  # else of what is left to do, which is less
+        if own:
+            return done
         self.forget()
         if self.kept:
             self.place.write(_RUN, json.dumps({"run": self.run}).encode())
-        return {}
+        return frozenset()
 
-    def _sweep(self) -> None:
-        """Remove what a killed run left half written, beside the manifest and in all folders."""
+    def sweep(self, folders: Collection[str] | None = None) -> None:
+        """Remove what a killed run left half written, also in folders of images: in all of them."""
         local = self.place.local
-        if local is not None and local.is_dir():
-            for folder in (local, *(path for path in local.iterdir() if path.is_dir())):
-                sweep(folder)
+        if local is None or not local.is_dir():
+            return
+        for folder in (local, local / LEDGER):
+            sweep(folder)
+        for path in local.iterdir():
+            if (folders is None or path.name in folders) and path.is_dir():
+                sweep(path)
+
+    def note(self, number: int, record: bytes, *, written: bool) -> None:
+        """Remember what a batch told, unless its worker has."""
+        if not self.kept:
+            self.held[number] = record
+        elif not written:
+            self.place.write(batch_file(number), record)
+
+    def records(self, numbers: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Yield what batches told, in their order; read when it is asked for, they may be many.
+
+        Raises:
+            OutputError: one is gone, or damaged.
+        """
+        wanted = sorted(numbers)
+        if not self.kept:
+            yield from (json.loads(self.held[number]) for number in wanted)
+            return
+        found = 0
+        for name, content in read_all(self.place, map(batch_file, wanted)):
+            found += 1
+            yield _checked(self.place, name, content)
+        if found < len(wanted):
+            raise OutputError(
+                f"what was remembered in '{self.place}/{LEDGER}' of {len(wanted) - found} batches"
+                " is gone; give the same command with --resume, which does them again"
+            )
 
     def forget(self) -> None:
         """Remove all that is remembered, the hash first."""
         self.place.remove(_RUN)
-        for name in self.place.names(LEDGER):
-            if _NAME.fullmatch(name):
-                self.place.remove(f"{LEDGER}/{name}")
+        remove_all(self.place, [f"{LEDGER}/{name}" for name in self._names()])
 
     def tidy(self) -> None:
         """Remove folders that hold nothing."""
@@ -83,7 +118,15 @@ class Ledger:
 
     def empty(self) -> bool:
         """Return whether no batch is done."""
-        return not any(_NAME.fullmatch(name) for name in self.place.names(LEDGER))
+        return not self._names()
+
+    def _names(self) -> list[str]:
+        return [name for name in self.place.names(LEDGER) if _NAME.fullmatch(name)]
+
+
+def batch_file(number: int) -> str:
+    """Return the file that says that a batch is done."""
+    return f"{LEDGER}/{number:07d}.json"
 
 
 def check_place(place: Place, *, overwrite: bool) -> None:
@@ -92,17 +135,33 @@ def check_place(place: Place, *, overwrite: bool) -> None:
     Raises:
         OutputError: says so, and what would help.
     """
-    if place.local is None:
-        if not overwrite and (place.names() or place.names(LEDGER)):
-            raise OutputError(
-                f"{str(place)!r} is not empty; choose another --out, or add --overwrite"
-                f"{_also(place)}"
-            )
-        return
     try:
-        check_folder(place.local, overwrite=overwrite)
+        if place.local is not None:
+            check_folder(place.local, overwrite=True)
+        if not overwrite:
+            _check_empty(place)
     except OutputError as error:
         raise OutputError(f"{error}{_also(place)}") from error
+
+
+def _check_empty(place: Place) -> None:
+    if _holds_something(place):
+        what = repr(str(place)) if place.local is None else f"the folder {str(place)!r}"
+        raise OutputError(f"{what} is not empty; choose another --out, or add --overwrite")
+
+
+def _holds_something(place: Place) -> bool:
+    """Return whether there is more than a lock."""
+    if place.local is None:
+        return bool(place.names() or place.names(LEDGER))
+    try:
+        with suppress(FileNotFoundError):
+            if any(path.name != LEDGER for path in place.local.iterdir()):
+                return True
+            return any(path.name != LOCK for path in (place.local / LEDGER).iterdir())
+    except OSError as error:
+        raise OutputError(f"cannot use {str(place)!r}: {error.strerror or error}") from error
+    return False
 
 
 def check_resumable(place: Place, run: str, *, overwrite: bool) -> bool:
@@ -135,10 +194,29 @@ def _run_in(place: Place, name: str) -> str | None:
         return ""
 
 
-def _done(place: Place) -> Iterator[tuple[int, bytes]]:
-    names = [name for name in sorted(place.names(LEDGER)) if _NAME.fullmatch(name)]
-    for name, content in read_all(place, [f"{LEDGER}/{name}" for name in names]):
-        yield int(name.rpartition("/")[2].removesuffix(".json")), content
+def _checked(place: Place, name: str, content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        found = None
+    if not _is_record(found):
+        raise OutputError(
+            f"'{place}/{name}' is damaged; remove it and give the same command with --resume,"
+            " which does that batch again"
+        )
+    whole: dict[str, Any] = found
+    return whole
+
+
+def _is_record(found: Any) -> bool:
+    """Return whether it is what a batch tells, as far as it is read."""
+    if not isinstance(found, dict) or "layer" not in found:
+        return False
+    if not all(isinstance(found.get(name), list) for name in ("images", "failed", "notes")):
+        return False
+    wanted = [(one, {"folder"}) for one in found["images"]]
+    wanted += [(one, {"source", "reason"}) for one in found["failed"]]
+    return all(isinstance(one, dict) and names <= one.keys() for one, names in wanted)
 
 
 def _also(place: Place) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, Final
 
-from regionwise.apps.collect import MANIFEST, SHEET, Failure
+from regionwise.apps.collect import IMAGES, MANIFEST, SHEET, Failure
 from regionwise.apps.explain_job import Job
 from regionwise.files import as_json
 from regionwise.pictures.encoding import encode_png
@@ -21,41 +23,50 @@ SHEET_IMAGES: Final = 12
 INLINE: Final = 10_000
 """Of more images the manifest does not tell itself: a file beside it has a line for each."""
 
-IMAGES: Final = "images.jsonl"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What batches told of themselves, as JSON, by number; see ``BatchDone.record``."""
-
-    records: dict[int, bytes] = field(default_factory=dict)
-
-    def parts(self) -> Iterator[dict[str, Any]]:
-        """Yield what each batch told, in the order of the batches."""
-        for number in sorted(self.records):
-            yield json.loads(self.records[number])
-
-    def summed(self) -> Summed:
-        """Return what they tell together."""
-        found = Summed()
-        for part in self.parts():
-            found.count += len(part["images"])
-            found.first += [i["folder"] for i in part["images"]][: SHEET_IMAGES - len(found.first)]
-            found.failed += [Failure(one["source"], one["reason"]) for one in part["failed"]]
-            found.notes |= dict.fromkeys(part["notes"])
-            found.layer = found.layer or part["layer"] or ""
-        return found
-
 
 @dataclass
 class Summed:
-    """What all batches tell: images explained, folders of the first, failures, notes, the layer."""
+    """What all batches tell: images explained, folders of the first, failures, notes, the layer.
+
+    ``images`` holds what is told of each; of many it is in a file, and ``images`` is ``None``.
+    """
 
     count: int = 0
     first: list[str] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
     layer: str = ""
+    images: list[Any] | None = None
+
+    def adding(self, records: Iterable[dict[str, Any]]) -> Iterator[Any]:
+        """Yield what batches tell of each image, while they are added up."""
+        for part in records:
+            self.count += len(part["images"])
+            self.first += [i["folder"] for i in part["images"]][: SHEET_IMAGES - len(self.first)]
+            self.failed += [Failure(one["source"], one["reason"]) for one in part["failed"]]
+            self.notes |= dict.fromkeys(part["notes"])
+            self.layer = self.layer or part["layer"] or ""
+            yield from part["images"]
+
+
+def gathered(records: Iterable[dict[str, Any]], place: Place | None) -> Summed:
+    """Add up what batches tell, in their order; of many images, a file takes it line by line.
+
+    Without a ``place`` they are only counted.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    found = Summed()
+    images = found.adding(records)
+    found.images = list(islice(images, INLINE + 1))
+    if len(found.images) > INLINE:
+        told, found.images = chain(found.images, images), None
+        lines = (f"{json.dumps(image, ensure_ascii=False)}\n".encode() for image in told)
+        if place is not None:
+            place.write_lines(IMAGES, lines)
+        deque(lines, maxlen=0)
+    return found
 
 
 def write_sheet(place: Place, job: Job, summed: Summed, rows: Sequence[Row]) -> None:
@@ -75,13 +86,14 @@ def write_sheet(place: Place, job: Job, summed: Summed, rows: Sequence[Row]) -> 
     place.write(SHEET, encode_png(sheet))
 
 
-def write_manifest(place: Place, job: Job, run: str, told: Told, summed: Summed) -> None:
+def write_manifest(place: Place, job: Job, run: str, summed: Summed) -> None:
     """Write the manifest; ``run`` is the hash by which the same command knows its own.
 
     Raises:
         OutputError: it cannot be written.
     """
     request, shown = job.request, len(summed.first)
+    beside = {"file": IMAGES, "count": summed.count}
     manifest: Mapping[str, Any] = {
         "versions": versions(),
         "model": job.classifier.describe(),
@@ -94,18 +106,9 @@ def write_manifest(place: Place, job: Job, run: str, told: Told, summed: Summed)
         "accelerate": request.accelerate,
         "notes": list(summed.notes),
         "methods": [method_record(recipe) for recipe in job.recipes.values()],
-        "images": _images(place, told, summed.count),
+        "images": beside if summed.images is None else summed.images,
         "failed": [{"source": f.source, "reason": f.reason} for f in summed.failed],
         "sheet": {"file": SHEET, "images": shown, "left_out": summed.count - shown},
         "run": run,
     }
     place.write(MANIFEST, as_json(manifest))
-
-
-def _images(place: Place, told: Told, count: int) -> list[Any] | dict[str, Any]:
-    records = (image for part in told.parts() for image in part["images"])
-    if count <= INLINE:
-        return list(records)
-    lines = (json.dumps(image, ensure_ascii=False) for image in records)
-    place.write(IMAGES, "".join(f"{line}\n" for line in lines).encode())
-    return {"file": IMAGES, "count": count}

@@ -7,24 +7,27 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from regionwise.apps.collect import SHEET, Failure, NamedImage, collect_images, readable
+from regionwise.apps.dry_run import Where
+from regionwise.apps.dry_run_explain import dry_run_explain
 from regionwise.apps.engine_choice import device_here, engine_of
 from regionwise.apps.explain_job import Job, opened_job
 from regionwise.apps.explain_ledger import Ledger, check_place, check_resumable
 from regionwise.apps.explain_manifest import (
     SHEET_IMAGES,
     Summed,
-    Told,
+    gathered,
     write_manifest,
     write_sheet,
 )
-from regionwise.apps.explain_work import Batch, BatchDone, Explaining, batch_file, write_images
-from regionwise.apps.progress import OpenProgress, Progress
+from regionwise.apps.explain_work import Batch, BatchDone, Explaining, remove_stale, write_images
+from regionwise.apps.progress import OpenProgress, Progress, progress_bar
 from regionwise.apps.request import ExplainRequest
 from regionwise.benchmark.digests import digest
 from regionwise.benchmark.pool import Lost, Pool, outbox, witness_of
 from regionwise.errors import ImageError, ModelError
 from regionwise.pictures.sheet import Row
 from regionwise.places import Place, as_place
+from regionwise.report.shards import SHARDED, SHARDS
 
 _ROWS: Final = 2 * SHEET_IMAGES
 """Images of which rows of the sheet are made on the way: some of the first may fail."""
@@ -52,9 +55,9 @@ class _Run:
 
 @dataclass
 class _Done:
-    """What has been gathered so far."""
+    """What has been gathered so far: numbers of batches; what they told is in the ledger."""
 
-    told: Told
+    numbers: set[int]
     lost: list[Failure] = field(default_factory=list)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     proven: bool = False
@@ -62,6 +65,8 @@ class _Done:
 
 def explain_images(request: ExplainRequest, open_progress: OpenProgress) -> Outcome:
     """Explain all images of ``request`` and write the results; the manifest comes last.
+
+    With ``dry_run`` it is only said what that would take.
 
     Raises:
         RegionwiseError: the request cannot be met, or no image could be explained; nothing has
@@ -73,20 +78,36 @@ def explain_images(request: ExplainRequest, open_progress: OpenProgress) -> Outc
     found, missing = collect_images(request.images, place.local)
     if not found:
         raise _nothing_explained(missing)
+    if request.dry_run:
+        where = Where(request.device, device_here(request.engine, request.device), request.engine)
+        said = dry_run_explain(request, where, found, missing, progress_bar("Measuring"))
+        return Outcome(said, missing)
     job = opened_job(request, device_here(request.engine, request.device))
     identity = job.identity()
     size = request.batch_size
     hashed = digest([identity, size, [(readable(str(i.path)), i.folder) for i in found]])
-    if request.resume and check_resumable(place, hashed, overwrite=request.overwrite):
-        return Outcome(f"explained before, nothing to do: {place}", ())
     ledger = Ledger(place, hashed, kept=len(found) > size)
     alone = len(found) + len(missing) == 1
     run = _Run(job, place, ledger, _batches(found, size), missing, alone)
     try:
         with ledger.holding():
+            if _explained_before(request, ledger):
+                return Outcome(f"explained before, nothing to do: {place}", ())
             return _explain(run, identity, open_progress)
     finally:
         ledger.tidy()
+
+
+def _explained_before(request: ExplainRequest, ledger: Ledger) -> bool:
+    """Return whether there is nothing to do, now that nobody else can come in between.
+
+    Raises:
+        OutputError: what is there is of another run, or of none.
+    """
+    if request.resume:
+        return check_resumable(ledger.place, ledger.run, overwrite=request.overwrite)
+    check_place(ledger.place, overwrite=request.overwrite)
+    return False
 
 
 def _batches(found: Sequence[NamedImage], size: int) -> tuple[Batch, ...]:
@@ -100,16 +121,19 @@ def _batches(found: Sequence[NamedImage], size: int) -> tuple[Batch, ...]:
 def _explain(run: _Run, identity: str, open_progress: OpenProgress) -> Outcome:
     """Explain what is not done yet, then write what tells of it."""
     request, total = run.job.request, sum(len(batch.images) for batch in run.batches)
-    done = _Done(Told(run.ledger.begin()))
-    todo = [batch for batch in run.batches if batch.number not in done.told.records]
-    done.proven = len(todo) < len(run.batches)
+    done = _Done({*run.ledger.begin(resume=request.resume)})
+    todo = [batch for batch in run.batches if batch.number not in done.numbers]
+    if done.numbers:
+        folders = {image.folder for batch in todo for image in batch.images}
+        run.ledger.sweep({SHARDS} if request.format in SHARDED else folders)
+        done.proven = any(part["images"] for part in run.ledger.records(done.numbers))
     engine = engine_of(request.engine)
     try:
         with open_progress(total) as progress, outbox(run.place, engine) as box:
             for failure in run.missing:
                 _note_failure(run, failure, progress)
-            if done.proven:
-                progress.say(f"going on: {len(done.told.records)} of {len(run.batches)} batches")
+            if done.numbers:
+                progress.say(f"going on: {len(done.numbers)} of {len(run.batches)} batches")
             progress.advance(total - sum(len(batch.images) for batch in todo))
             witness = witness_of([image.path for image in run.batches[0].images])
             ready = None if engine.elsewhere else run.job
@@ -126,10 +150,12 @@ def _go(
     run: _Run, pool: Pool[Batch, BatchDone], todo: list[Batch], done: _Done, progress: Progress
 ) -> None:
     """Do batches one by one until the first works, then the others in any order."""
-    while todo and not done.proven:
-        for batch, report in pool.run([replace(todo.pop(0), proof=True)]):
+    tried = 0
+    while tried < len(todo) and not done.proven:
+        for batch, report in pool.run([replace(todo[tried], proof=True)]):
             _keep(run, done, batch, report, progress)
-    for batch, report in pool.run(todo):
+        tried += 1
+    for batch, report in pool.run(todo[tried:]):
         _keep(run, done, batch, report, progress)
 
 
@@ -145,10 +171,11 @@ def _keep(
     for failure in report.failed:
         _note_failure(run, failure, progress)
     if report.unwritten:
+        if batch.proof:
+            remove_stale(run.place)
         write_images(run.place, report.unwritten)
-        if run.ledger.kept:
-            run.place.write(batch_file(batch.number), report.record)
-    done.told.records[batch.number] = report.record
+    run.ledger.note(batch.number, report.record, written=report.noted)
+    done.numbers.add(batch.number)
     done.proven = done.proven or report.tried
     done.rows |= report.rows
 
@@ -167,15 +194,17 @@ def _nothing_explained(failed: Sequence[Failure]) -> ImageError:
 
 def _end(run: _Run, pool: Pool[Batch, BatchDone], done: _Done) -> Outcome:
     """Write sheet and manifest, and forget how far the run was; not if something is left to do."""
-    summed = done.told.summed()
+    records = run.ledger.records(done.numbers)
+    summed = gathered(records, None if done.lost else run.place)
     summed.failed[:0] = run.missing
     if done.lost:
-        line = f"{summed.count} images explained, {len(done.lost)} left to do; --resume tries them"
+        line = f"{summed.count} images explained, {len(done.lost)} left to do"
+        line += "; --resume tries them" if run.ledger.kept else ""
         return Outcome(f"{line}: {run.place}", (*summed.failed, *done.lost))
     if not summed.count:
         raise _nothing_explained(summed.failed)
     write_sheet(run.place, run.job, summed, _rows(run, pool, summed, done.rows))
-    write_manifest(run.place, run.job, run.ledger.run, done.told, summed)
+    write_manifest(run.place, run.job, run.ledger.run, summed)
     run.ledger.forget()
     return Outcome(_summary(run, summed), tuple(summed.failed))
 

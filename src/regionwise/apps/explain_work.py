@@ -9,16 +9,18 @@ from typing import Any
 
 from PIL import Image
 
-from regionwise.apps.collect import MANIFEST, SHEET, Failure, NamedImage, readable
+from regionwise.apps.collect import IMAGES, MANIFEST, SHEET, Failure, NamedImage, readable
 from regionwise.apps.explain_job import Job, explain_batch, explain_isolated, opened_job
-from regionwise.apps.request import LEDGER, ExplainRequest
+from regionwise.apps.explain_ledger import batch_file
+from regionwise.apps.request import ExplainRequest
 from regionwise.benchmark.pool import Outbox, Witness
 from regionwise.data.images import open_image
 from regionwise.errors import ImageError, ModelError
 from regionwise.pictures.sheet import Row
 from regionwise.places import Place
-from regionwise.report.gallery import Explained, image_files, sheet_rows
+from regionwise.report.gallery import Explained, sheet_rows
 from regionwise.report.manifest import image_record
+from regionwise.report.shards import Kept, files_of, shard_of
 from regionwise.report.writing import write_together
 
 
@@ -51,6 +53,7 @@ class BatchDone:
         explained: how many could.
         tried: whether the network had anything to explain.
         rows: of the sheet, by folder.
+        noted: whether the worker has written that the batch is done.
         unwritten: files by folder, which a worker that does not see the place leaves to the driver.
     """
 
@@ -59,6 +62,7 @@ class BatchDone:
     explained: int
     tried: bool
     rows: Mapping[str, list[Row]]
+    noted: bool = False
     unwritten: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
 
@@ -106,13 +110,18 @@ class Explaining:
         return _Explainer(job, self.out, ledger=self.ledger, sees=self.out.seen())
 
 
-def batch_file(number: int) -> str:
-    """Return the file that says that a batch is done."""
-    return f"{LEDGER}/{number:07d}.json"
+def remove_stale(place: Place) -> None:
+    """Remove what an earlier run wrote last, before anything of this run is written.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    for stale in (MANIFEST, SHEET, IMAGES):
+        place.remove(stale)
 
 
 def write_images(place: Place, files: Mapping[str, Mapping[str, bytes]]) -> None:
-    """Write the files of images by folder; on this machine those of an image together or not.
+    """Write files by folder; on this machine those of a folder together or not.
 
     Raises:
         OutputError: a file cannot be written.
@@ -140,26 +149,33 @@ class _Explainer:
         if opened:
             explain = explain_batch if batch.proof else explain_isolated
             results = explain(self.job, opened)
-        found: list[tuple[NamedImage, Explained]] = []
+        found: list[Kept] = []
+        shown: dict[str, list[Row]] = {}
         for image, result in results:
-            if isinstance(result, Explained):
-                found.append((image, result))
-            else:
+            if not isinstance(result, Explained):
                 failed.append(Failure(readable(str(image.path)), str(result)))
-        files = {i.folder: image_files(e) for i, e in found} if batch.files else {}
+                continue
+            found.append(self._kept(image, result, batch))
+            if batch.rows:
+                shown[image.folder] = sheet_rows(result, readable(image.path.name))
+        form = self.job.request.format
+        files = files_of(found, batch.number, form) if batch.files else {}
         record = _record(found, failed)
         if self.sees and batch.files:
             self._write(batch, files, record)
-        rows = (
-            {i.folder: sheet_rows(e, readable(i.path.name)) for i, e in found} if batch.rows else {}
-        )
         left = {} if self.sees else files
-        return BatchDone(record, tuple(failed), len(found), bool(opened), rows, left)
+        noted = self.sees and batch.files and self.ledger
+        return BatchDone(record, tuple(failed), len(found), bool(opened), shown, noted, left)
+
+    def _kept(self, image: NamedImage, explained: Explained, batch: Batch) -> Kept:
+        source = readable(str(image.path))
+        shard = shard_of(batch.number, self.job.request.format)
+        record = image_record(explained, source=source, folder=image.folder, shard=shard)
+        return Kept(image.folder, record, explained)
 
     def _write(self, batch: Batch, files: Mapping[str, Mapping[str, bytes]], record: bytes) -> None:
         if batch.proof and files:
-            for stale in (MANIFEST, SHEET):
-                self.out.place.remove(stale)
+            remove_stale(self.out.place)
         write_images(self.out.place, files)
         if self.ledger:
             self.out.place.write(batch_file(batch.number), record)
@@ -179,16 +195,12 @@ def _opened(
     return opened, failed
 
 
-def _record(found: Sequence[tuple[NamedImage, Explained]], failed: Sequence[Failure]) -> bytes:
-    images = [
-        image_record(explained, source=readable(str(image.path)), folder=image.folder)
-        for image, explained in found
-    ]
-    notes = dict.fromkeys(note for _, explained in found for note in explained.first.notes)
+def _record(found: Sequence[Kept], failed: Sequence[Failure]) -> bytes:
+    notes = dict.fromkeys(note for one in found for note in one.explained.first.notes)
     told = {
-        "images": images,
+        "images": [one.record for one in found],
         "failed": [{"source": f.source, "reason": f.reason} for f in failed],
-        "layer": found[0][1].first.layer if found else None,
+        "layer": found[0].explained.first.layer if found else None,
         "notes": list(notes),
     }
     return json.dumps(told, ensure_ascii=False, allow_nan=False).encode()

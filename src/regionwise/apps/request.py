@@ -24,6 +24,8 @@ class ExplainRequest:
         layers: names of layers; none for the last with a spatial map, several to fuse them.
         fuse: how the maps of several layers are united.
         out: folder for the results, or a URI.
+        format: ``files``, a folder for each image; ``webdataset`` or ``parquet``, a file for each
+            batch.
         overwrite: whether ``out`` may hold something already.
         resume: whether to go on where the same request was cut off.
         device: where the network runs.
@@ -33,6 +35,7 @@ class ExplainRequest:
             its weights.
         accelerate: how passes of masked images are prepared; ``None`` not at all.
         seed: for methods with a setting ``seed`` that was not given; ``None`` leaves theirs.
+        dry_run: whether it is only said what it would take.
         engine: by whom it is done.
     """
 
@@ -44,6 +47,7 @@ class ExplainRequest:
     layers: tuple[str, ...] = ()
     fuse: str = "mean"
     out: str = "regionwise-out"
+    format: str = "files"
     overwrite: bool = False
     resume: bool = False
     device: str = "cpu"
@@ -52,4 +56,5 @@ class ExplainRequest:
     precision: str | None = None
     accelerate: str | None = None
     seed: int | None = None
+    dry_run: bool = False
     engine: EngineRequest = LOCAL

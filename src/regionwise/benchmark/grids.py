@@ -58,7 +58,7 @@ def grids(summary: Summary, *, intervals: bool = True) -> Iterator[Grid]:
     """
     groups = summary.plan["metrics"]
     targets = {
-        g["name"]: g["target"] or summary.plan["recipe"]["target"]
+        g["name"]: g.get("target") or summary.plan["recipe"]["target"]
         for g in summary.plan["recipe"]["metrics"]
     }
     for model, called in _models(summary):

@@ -25,7 +25,8 @@ Report_co = TypeVar("Report_co", covariant=True)
 Say: TypeAlias = Callable[[str], None]
 """One line for people."""
 
-_MARK: Final = ".workers"
+SIGN: Final = ".workers"
+"""The file by which workers know a folder."""
 
 
 @runtime_checkable
@@ -116,7 +117,7 @@ class Outbox:
         if not self.sign:
             return True
         try:
-            return self.place.read(_MARK) == self.sign.encode()
+            return self.place.read(SIGN) == self.sign.encode()
         except OutputError:
             return False
 
@@ -127,12 +128,12 @@ def outbox(place: Place, engine: Engine) -> Iterator[Outbox]:
     sign = uuid4().hex
     marked = engine.elsewhere and place.local is not None
     if marked:
-        place.write(_MARK, sign.encode())
+        place.write(SIGN, sign.encode())
     try:
         yield Outbox(place, sign if marked else "")
     finally:
-        if marked:
-            place.remove(_MARK)
+        if place.local is not None:
+            place.remove(SIGN)  # also that of a run that was killed
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ cut off repeats at most one item per worker.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic
 
 from regionwise.benchmark.pool import Item, Lost, Report, Say, Work
+from regionwise.benchmark.ray_worker import Worker, why_ended
 from regionwise.errors import ModelError, RegionwiseError, SettingError
 from regionwise.trust import VARIABLE
 
@@ -32,37 +32,6 @@ class Staff:
     most: int
     patience: float
     deaths: int
-
-
-class Worker:
-    """An actor. What goes wrong on purpose is returned: Ray would wrap it when raised."""
-
-    def __init__(self, threads: int, folder: str, trusted: str) -> None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded
-        os.environ[VARIABLE] = trusted  # whose code runs is for the driver's user to say
-        self._threads = threads
-        if Path(folder).is_dir():
-            os.chdir(folder)  # relative paths mean what they mean to the driver
-        self._do: Callable[[Any], Any] | None = None
-
-    def open(self, work: Work[Any, Any]) -> RegionwiseError | None:
-        """Load what the work needs."""
-        try:
-            self._do = work.open()
-        except RegionwiseError as error:
-            return error
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(self._threads)
-        return None
-
-    def do(self, item: Any) -> Any:
-        """Do an item."""
-        if self._do is None:
-            return ModelError("a worker was given something to do before it was open")
-        try:
-            return self._do(item)
-        except RegionwiseError as error:
-            return error
 
 
 @dataclass
@@ -88,17 +57,24 @@ class RayPool(Generic[Item, Report]):
         self._work = ray.put(work)
         self._kind = ray.remote(max_restarts=0, max_task_retries=0, **wishes)(Worker)
         self._threads = max(1, int(wishes["num_cpus"]))
-        self._starting: dict[Any, Any] = {}
+        self._coming: dict[Any, tuple[Any, bool]] = {}  # with whether it has been here before
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, int, Item]] = {}
-        self._begun = False
-        self._stillborn = 0
+        self._begun = self._worked = False
+        self._stillborn = self._lost = 0
         self._moved = time.monotonic()
 
     def run(
         self, items: Sequence[Item], *, alone: bool = False
     ) -> Iterator[tuple[Item, Report | Lost]]:
-        """Yield items as they are done, in any order; ``alone``: by one worker."""
+        """Yield items as they are done, in any order; ``alone``: by one worker.
+
+        What is left of a call that was not heard to its end is given up.
+
+        Raises:
+            RegionwiseError: an item says that the work cannot go on, or no worker lives.
+        """
+        self._give_up()
         shift = _Shift(deque(enumerate(items)))
         self._moved = time.monotonic()
         while shift.todo or self._busy:
@@ -111,32 +87,57 @@ class RayPool(Generic[Item, Report]):
 
     def close(self) -> None:
         """End all workers."""
-        for actor in [*self._starting.values(), *self._idle, *(b[0] for b in self._busy.values())]:
+        self._give_up()
+        for actor in [*(actor for actor, _ in self._coming.values()), *self._idle]:
             self._end(actor)
-        self._starting, self._idle, self._busy = {}, [], {}
+        self._coming, self._idle = {}, []
+
+    def _give_up(self) -> None:
+        """End whoever is at something."""
+        for actor, *_ in self._busy.values():
+            self._end(actor)
+        self._busy = {}
 
     def _hire(self, most: int, shift: _Shift[Item]) -> None:
-        """Start or end workers, so that there are as many as have something to do."""
-        wanted = min(most, len(shift.todo) + len(self._busy))
-        while len(self._starting) + len(self._idle) + len(self._busy) > max(wanted, 1):
-            if self._idle:
-                self._end(self._idle.pop())
-            elif self._starting and self._busy:
-                self._end(self._starting.popitem()[1])
-            else:
-                break
-        alive = len(self._idle) + len(self._busy)
-        if self._stillborn >= self._staff.deaths and alive:
+        """Start workers until all work has one; end those above the most.
+
+        Who has nothing to do stays: it takes over when another one ends.
+        """
+        self._dismiss(most)
+        if self._stillborn >= self._staff.deaths and self._others():
             return  # where some work and others never come, those that work are enough
-        while len(self._starting) + len(self._idle) + len(self._busy) < wanted:
+        wanted = min(most, len(shift.todo) + len(self._busy))
+        while self._staffed() < wanted:
             trusted = os.environ.get(VARIABLE, "")
             actor = self._kind.remote(self._threads, str(Path.cwd()), trusted)
-            self._starting[actor.open.remote(self._work)] = actor
+            self._coming[actor.open.remote(self._work)] = (actor, False)
+
+    def _dismiss(self, most: int) -> None:
+        """End those above the most, first who is not there yet; who is at something stays."""
+        while self._staffed() > most:
+            if self._coming and (self._idle or self._busy or len(self._coming) > most):
+                self._end(self._coming.popitem()[1][0])
+            elif self._idle:
+                self._end(self._idle.pop())
+            else:
+                return
+
+    def _staffed(self) -> int:
+        return len(self._coming) + len(self._idle) + len(self._busy)
+
+    def _others(self) -> bool:
+        """Return whether it goes on without new ones."""
+        return bool(self._coming or self._busy or (self._begun and self._idle))
 
     def _hand_out(self, shift: _Shift[Item], least: int) -> None:
+        """Give items out as soon as the least are there, or as many as there are items.
+
+        It has begun for the calls that follow, too: when a machine has gone nobody waits again.
+        """
         ready = len(self._idle) + len(self._busy)
-        self._begun = self._begun or ready >= min(least, len(shift.todo))
-        while self._begun and self._idle and shift.todo:
+        self._begun = self._begun or ready >= self._staff.least
+        enough = self._begun or ready >= min(least, len(shift.todo))
+        while enough and self._idle and shift.todo:
             actor = self._idle.pop()
             number, item = shift.todo.popleft()
             self._busy[actor.do.remote(item)] = (actor, number, item)
@@ -147,9 +148,7 @@ class RayPool(Generic[Item, Report]):
         Raises:
             SettingError: nobody works, and no worker came in time.
         """
-        refs = [*self._busy, *self._starting]
-        if not refs:
-            return []
+        refs = [*self._busy, *self._coming]
         ready: list[Any] = []
         while not ready:
             ready, _ = self._ray.wait(refs, num_returns=1, timeout=_TICK)
@@ -170,7 +169,7 @@ class RayPool(Generic[Item, Report]):
 
     def _taken(self, ref: Any, shift: _Shift[Item]) -> tuple[Item, Report | Lost] | None:
         """Take an answer, and send whoever gave it back into the pool."""
-        if ref in self._starting:
+        if ref in self._coming:
             self._welcome(ref)
             return None
         actor, number, item = self._busy.pop(ref)
@@ -181,57 +180,74 @@ class RayPool(Generic[Item, Report]):
         if isinstance(answer, RegionwiseError):
             self._end(actor)
             raise answer
+        self._worked = True
         self._idle.append(actor)
         return item, answer
 
     def _welcome(self, ref: Any) -> None:
         """Take a worker into the pool; some never come, and three in a row are too many."""
-        actor = self._starting.pop(ref)
+        actor, known = self._coming.pop(ref)
         try:
             answer = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
             self._end(actor)
-            self._stillborn += 1
-            if self._stillborn >= self._staff.deaths and not self._idle and not self._busy:
-                raise ModelError(
-                    f"{self._stillborn} workers in a row ended while they started: {_why(error)}"
-                ) from error
+            if not known:
+                self._miscarried(error)
             return
         if isinstance(answer, RegionwiseError):
             self._end(actor)
             raise answer
-        self._stillborn = 0
+        if not known:
+            self._stillborn = 0
         self._idle.append(actor)
+
+    def _miscarried(self, error: Exception) -> None:
+        """Count who ended while it started; who works, or is still to come, goes on.
+
+        Raises:
+            ModelError: there are too few others.
+        """
+        self._stillborn += 1
+        if self._stillborn >= self._staff.deaths and not self._others():
+            raise ModelError(
+                f"{self._stillborn} workers in a row ended while they started: {why_ended(error)}"
+            ) from error
 
     def _bereaved(
         self, actor: Any, had: tuple[int, Item], error: Exception, shift: _Shift[Item]
     ) -> tuple[Item, Report | Lost] | None:
-        """Give a dead worker's item to another one, unless it was the end of too many."""
+        """Give a dead worker's item to another one, unless it was the end of too many.
+
+        Who waits is asked whether it lives: if its machine has gone, too, no item is to blame.
+        """
         self._end(actor)
+        self._coming |= {waiting.here.remote(): (waiting, True) for waiting in self._idle}
+        self._idle = []
         number, item = had
         shift.deaths[number] += 1
         if shift.deaths[number] >= self._staff.deaths:
-            return item, Lost(
-                f"{shift.deaths[number]} workers ended over the same part, which is left out:"
-                f" {_why(error)}; the same command tries it again"
-            )
-        self._say(f"a worker ended ({_why(error)}); another one does its part")
+            return item, self._given_up(shift.deaths[number], error)
+        self._say(f"a worker ended ({why_ended(error)}); another one does its part")
         shift.todo.appendleft(had)
         return None
+
+    def _given_up(self, deaths: int, error: Exception) -> Lost:
+        """Leave an item out.
+
+        Raises:
+            ModelError: as all before it; it is not the items.
+        """
+        self._lost += 1
+        why = why_ended(error)
+        if self._lost >= self._staff.deaths and not self._worked:
+            raise ModelError(
+                f"no worker has lived through a part, and {self._lost} were tried: {why}"
+            ) from error
+        return Lost(
+            f"{deaths} workers ended over the same part, which is left out: {why};"
+            " the same command tries it again"
+        )
 
     def _end(self, actor: Any) -> None:
         with suppress(self._ray.exceptions.RayError, ValueError):
             self._ray.kill(actor, no_restart=True)
-
-
-def _why(error: Exception) -> str:
-    """Return in a few words why an actor has no answer."""
-    cause = getattr(error, "cause", None)
-    if isinstance(cause, Exception):
-        first = (str(cause).strip().splitlines() or [""])[0][:200]
-        return f"{type(cause).__name__}: {first}"
-    known = {
-        "OutOfMemoryError": "its machine was out of memory",
-        "ActorUnavailableError": "it cannot be reached any more",
-    }
-    return known.get(type(error).__name__, "it was killed, or crashed")

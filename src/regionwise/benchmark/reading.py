@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,7 +158,9 @@ class Rows:
                 )
 
     def _view(self, name: str, files: Sequence[Path]) -> None:
-        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+        # DuckDB takes paths for patterns: of b[1]/x.parquet it would read b1/x.parquet
+        plain = [re.sub(r"[\[*?]", r"[\g<0>]", str(path)) for path in files]
+        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in plain)
         # a view takes no parameters; the names are ours, and quotes in the paths are doubled
         self._asked(f"create view {name} as select * from read_parquet([{listed}])")  # noqa: S608
 

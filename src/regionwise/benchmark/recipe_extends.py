@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from regionwise.errors import SettingError
 
+_DEEPEST: Final = 50
+
 _KEYED: Final = {"methods": "name", "metrics": "name", "claims": "id"}
 
 
@@ -44,6 +46,8 @@ def _extended(
         raise SettingError(
             f"the recipe {source!r} extends itself: {' -> '.join((*before, source))}"
         )
+    if len(before) > _DEEPEST:
+        raise SettingError(f"the recipe {before[0]!r} extends more than {_DEEPEST} others")
     table = read(source)
     base = table.pop("extends", None)
     if base is None:

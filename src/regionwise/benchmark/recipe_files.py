@@ -47,6 +47,7 @@ _GROUP: Final = {
 }
 _PUBLISHED: Final = {"method": str, "metric": str, "value": float, "source": str}
 _PRINTED_FOR: Final = {"model": str, "data": str}
+_SEEDS: Final = 2**63
 _KINDS: Final = {
     str: "text",
     int: "a whole number",
@@ -98,6 +99,8 @@ def from_table(table: Mapping[str, Any], name: str) -> BenchmarkRecipe:
     images = given.get("images", BenchmarkRecipe.images)
     for key, least in (("images", 1), ("seed", 0), ("chunk", 1)):
         _at_least(given, key, least, f"recipe {name!r}")
+    if given.get("seed", 0) >= _SEEDS:
+        raise SettingError(f"'seed' of recipe {name!r} cannot be {given['seed']}; give less")
     target = _target(given, "target", TARGETS[:2], f"recipe {name!r}")
     cost = _checked(given.get("cost", {}), {"images": int}, f"[cost] of {name!r}")
     _at_least(cost, "images", 0, f"[cost] of {name!r}")

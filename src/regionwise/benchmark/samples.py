@@ -128,8 +128,13 @@ def read_benchmark_data(source: str) -> BenchmarkData:
         )
     root = local_path(place)
     if kind in {"parquet", "webdataset"} or root is None:
-        return _of_stored(kind, place)
-    return _of_folder(root, source) if kind == "folder" else _of_cub(root, source)
+        found = _of_stored(kind, place)
+    else:
+        found = _of_folder(root, source) if kind == "folder" else _of_cub(root, source)
+    for name in (*found.class_names, *(picture.name for picture in found.pictures)):
+        if any("\ud800" <= sign <= "\udfff" for sign in name):
+            raise DataError(f"the name {name!r} in {shown(source)!r} is no UTF-8; rename it")
+    return found
 
 
 def in_order(items: Sequence[T], names: Sequence[str], seed: int) -> list[T]:
@@ -213,6 +218,14 @@ def _of_folder(root: Path, source: str) -> BenchmarkData:
         raise DataError(f"{str(root)!r} is no folder; give one with a sub-folder for each class")
     split = next((name for name in _SPLITS if (root / name).is_dir()), "all")
     home = root if split == "all" else root / split
+    try:
+        return _of_classes(home, split, source)
+    except OSError as error:
+        reason = f"{error.filename!r}: {error.strerror or error}"
+        raise DataError(f"{str(home)!r} cannot be listed, at {reason}") from error
+
+
+def _of_classes(home: Path, split: str, source: str) -> BenchmarkData:
     names = sorted(p.name for p in home.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not names:
         raise DataError(f"{str(home)!r} has no sub-folders; there must be one for each class")

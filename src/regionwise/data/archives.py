@@ -5,7 +5,6 @@ Only the index is read: names, places and labels. The pictures follow one by one
 
 from __future__ import annotations
 
-import tarfile
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +13,14 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from regionwise.data.parquet_images import parquet_index
-from regionwise.data.stored import Index, Labelled
+from regionwise.data.stored import Index, Labelled, Missing
 from regionwise.data.tar_shards import tar_index
-from regionwise.errors import DataError, SettingError
-from regionwise.uris import is_uri, reason, shown
+from regionwise.errors import DataError, RegionwiseError
+from regionwise.uris import is_uri, local_path, reason, shown
 
 _KINDS: Final = {".tar": tar_index, ".parquet": parquet_index}
 _READERS: Final = 8
+_NOWHERE: Final = "does not exist, or matches nothing; check the path"
 
 
 def is_archive(name: str) -> bool:
@@ -28,17 +28,22 @@ def is_archive(name: str) -> bool:
     return _bare(name).suffix.lower() in _KINDS
 
 
-def read_archives(archives: Sequence[str]) -> Index:
+def read_archives(archives: Sequence[str], *, strict: bool = True) -> Index:
     """Return what archives hold, in their order; a key that comes twice gets its archive in front.
 
+    ``strict`` is for data sets. Else an image that cannot be read stands for what is damaged.
+
     Raises:
-        DataError: one cannot be read or holds no image, they name classes differently, or images
-            cannot be told apart.
+        DataError: none can be read; or, if strict, one cannot be read or holds no image, they name
+            classes differently, or images cannot be told apart.
     """
     with ThreadPoolExecutor(_READERS) as readers:
         found = list(readers.map(_index, archives))
+    damages = [index.damage for index in found if index.damage]
+    if damages and (strict or not any(index.images for index in found)):
+        raise DataError(damages[0])
     classes = {index.class_names for index in found}
-    if len(classes) > 1:
+    if strict and len(classes) > 1:
         raise DataError(f"{shown(archives[0])!r} and those beside it name different classes")
     times = Counter(one.image.key for index in found for one in index.images)
     images: list[Labelled] = []
@@ -47,7 +52,10 @@ def read_archives(archives: Sequence[str]) -> Index:
         images += [
             _told_apart(one, own) if times[one.image.key] > 1 else one for one in index.images
         ]
-    _check_different(images)
+        if index.damage:
+            images.append(Labelled(Missing(_bare(archive).name, archive, index.damage)))
+    if strict:
+        _check_different(images)
     return Index(tuple(images), classes.pop() if classes else ())
 
 
@@ -66,19 +74,22 @@ def _check_different(images: Sequence[Labelled]) -> None:
 
 
 def _index(archive: str) -> Index:
+    """Index an archive; what is wrong with it is told in the index."""
+    name = shown(archive)
+    path = local_path(archive)
+    if path is not None and not path.is_file():
+        what = "is no regular file" if path.exists() else _NOWHERE
+        return Index(damage=f"{name!r} {what}")
     try:
         found = _KINDS[_bare(archive).suffix.lower()](archive)
-    except tarfile.ReadError as error:
-        raise DataError(
-            f"{shown(archive)!r} is no tar archive, or damaged ({reason(error)}); it must not be"
-            " compressed as a whole, so that its members can be read one by one"
-        ) from error
-    except DataError:
-        raise
-    except (OSError, ValueError, LookupError, SettingError) as error:  # Arrow's are ValueErrors
-        raise DataError(f"cannot read {shown(archive)!r}: {reason(error)}") from error
-    if not found.images:
-        raise DataError(f"{shown(archive)!r} holds no image")
+    except FileNotFoundError:
+        return Index(damage=f"{name!r} {_NOWHERE}")
+    except RegionwiseError as error:
+        return Index(damage=str(error))
+    except Exception as error:  # noqa: BLE001 - tarfile and Arrow raise nearly everything
+        return Index(damage=f"cannot read {name!r}: {reason(error)}; copy or download it again")
+    if not (found.images or found.damage):
+        return Index(damage=f"{name!r} holds no image")
     return found
 
 

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from regionwise.errors import DataError
 from regionwise.regular import text_of
+
+_DIGITS: Final = 18
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Table:
         rows: dict[int, tuple[str, ...]] = {}
         for place, line in read_lines(path):
             first, *values = line.split(maxsplit=1) if columns == 1 else line.split()
-            if not first.isdecimal() or len(values) != columns:
+            if not _is_whole(first) or len(values) != columns:
                 message = (
                     f"{str(path)!r}, line {place}, needs a number and {columns} values: {line!r}"
                 )
@@ -51,7 +54,7 @@ class Table:
         """
         found = {}
         for number, (text, *_) in self.rows.items():
-            fits = text.isdecimal() and low <= int(text) and (high is None or int(text) <= high)
+            fits = _is_whole(text) and low <= int(text) and (high is None or int(text) <= high)
             if not fits:
                 allowed = f"{low} to {high}" if high is not None else f"{low} or more"
                 message = f"{str(self.path)!r}, number {number}: {text!r} should be {allowed}"
@@ -88,6 +91,11 @@ class Table:
                 )
             found[name] = number
         return tuple(found)
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a text is a whole number; ``int`` refuses thousands of digits."""
+    return text.isdecimal() and len(text) <= _DIGITS
 
 
 def finite(text: str) -> float:

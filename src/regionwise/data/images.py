@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from regionwise.data.endings import Stream, what_is_black, what_is_missing
+from regionwise.data.deep_grey import as_eight_bits, check_unsigned, is_deep
+from regionwise.data.endings import Stream, what_is_blank, what_is_missing
 from regionwise.data.patterns import matching
-from regionwise.data.stored import Stored
+from regionwise.data.real_paths import real_paths
+from regionwise.data.stored import Stored, check_room
 from regionwise.errors import ImageError
 
 SUFFIXES = frozenset(
@@ -38,7 +40,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
-_REFUSED_FORMATS = frozenset({"EPS"})  # decoding one runs Ghostscript on a stranger's program
+_REFUSED_FORMATS = frozenset({"EPS", "IPTC"})
+"""Decoding one runs Ghostscript on a stranger's program; the other may hold one of those."""
 
 
 def find_images(paths: Iterable[str | PathLike[str]]) -> tuple[Path, ...]:
@@ -51,10 +54,11 @@ def find_images(paths: Iterable[str | PathLike[str]]) -> tuple[Path, ...]:
     Raises:
         ImageError: one of ``paths`` stands for no file at all.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
+    real = real_paths()
     for path in paths:
         for file in _files_of(path):
-            found.setdefault(file.resolve(), file)
+            found.setdefault(real(file), file)
     return tuple(found.values())
 
 
@@ -64,9 +68,10 @@ def open_image(source: str | PathLike[str] | Stored) -> Image.Image:
     ``source`` is a file, or an image that is stored otherwise (``regionwise.data.stored``).
 
     Greyscale, two-level, palette and CMYK pictures are converted by Pillow. Sixteen-bit
-    greyscale is scaled by 1/257 (the type's whole range, no windowing), floating point in
-    [0, 1] by 255. Of an animation the first frame counts. The EXIF orientation is applied; EXIF
-    that cannot be read counts as upright. Colour profiles (ICC) are ignored.
+    greyscale is scaled by 1/257 (the type's whole range, no windowing), that of twelve bits by
+    255/4095, floating point in [0, 1] by 255. Of an animation the first frame counts. The EXIF
+    orientation is applied; EXIF that cannot be read counts as upright. Colour profiles (ICC) are
+    ignored.
 
     Choice: transparency is composited over white, what a web page would show. Dropping alpha
     instead would uncover colours that nobody sees.
@@ -168,6 +173,7 @@ def _check_file(path: Path) -> None:
         raise ImageError(f"{str(path)!r} is neither a file nor a folder; give an image file")
     if status.st_size == 0:
         raise ImageError(f"{str(path)!r} is empty (0 bytes); copy or download it again")
+    check_room(str(path), status.st_size)
 
 
 def _checked_bytes(stored: Stored) -> bytes:
@@ -184,10 +190,10 @@ def _decode(path: Path | Stored, stream: Stream) -> Image.Image:
         _check_size(path, image.size)
         _check_whole(path, what_is_missing(image, stream))
         image.load()
-        _check_whole(path, what_is_black(image, stream))
+        _check_whole(path, what_is_blank(image, stream))
         turn = _TURNS.get(_orientation(image))
         upright = image if turn is None else image.transpose(turn)
-        picture = _as_rgb(path, upright)
+        picture = _as_rgb(path, image, upright)
         _check_size(path, picture.size)
         picture.info.clear()  # else somebody downstream might turn it once more
         return picture
@@ -215,9 +221,10 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _as_rgb(path: Path | Stored, image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scaled_to_eight_bits(path, image).convert("RGB")
+def _as_rgb(path: Path | Stored, opened: Image.Image, image: Image.Image) -> Image.Image:
+    check_unsigned(opened, str(path))
+    if is_deep(image):
+        return as_eight_bits(opened, image, str(path)).convert("RGB")
     if "transparency" in image.info or image.mode in {"RGBA", "LA", "PA", "La", "RGBa"}:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
@@ -227,20 +234,6 @@ def _as_rgb(path: Path | Stored, image: Image.Image) -> Image.Image:
     except ValueError as error:
         message = f"{str(path)!r} has colours of a kind that Pillow cannot convert ({image.mode})"
         raise ImageError(f"{message}; save it as RGB") from error
-
-
-def _scaled_to_eight_bits(path: Path | Stored, image: Image.Image) -> Image.Image:
-    """Scale 16-bit integers by 1/257 and floating point in [0, 1] by 255; refuse other ranges."""
-    values = np.asarray(image)
-    top = 1.0 if image.mode == "F" else 65535.0
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= top):  # also true for NaN
-        message = (
-            f"{str(path)!r} holds values from {low:g} to {high:g}; "
-            f"give eight or sixteen bits a channel, or floating point in [0, 1]"
-        )
-        raise ImageError(message)
-    return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
 
 
 def _explanation(path: Path | Stored, error: Exception) -> str:

@@ -11,10 +11,15 @@ from regionwise.data.archives import read_archives
 from regionwise.data.sources import archives_of, objects_of
 from regionwise.data.stored import Index, Stored
 from regionwise.errors import DataError, ImageError
-from regionwise.uris import below, is_uri, opened, shown
+from regionwise.regular import text_of
+from regionwise.uris import below, is_uri, opened, reason, shown
 
 CLASS_NAMES: Final = "classnames.txt"
 """A name per line, beside the shards or one folder up, as is the habit with WebDataset."""
+
+
+_BUCKET: Final = 2
+"""The place of the bucket in a URI that is split at its slashes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ def archived(place: str) -> Classes:
     if not archives:
         raise DataError(f"{shown(place)!r} holds no .tar and no .parquet")
     found = read_archives(archives)
+    for one in found.images:
+        if one.other is not None:
+            raise DataError(
+                f"{str(one.image)!r} has the labels {one.label!r} and {one.other!r}; keep one"
+            )
     if found.class_names or not all(isinstance(one.label, str) for one in found.images):
         names = found.class_names or _names_beside(archives[0])
         return _by_number(found, names)
@@ -88,25 +98,37 @@ def _by_number(found: Index, names: Sequence[str]) -> Classes:
 
 def _names_beside(archive: str) -> tuple[str, ...]:
     """Return the lines of ``classnames.txt`` beside an archive, or one folder up."""
-    place, mark, query = archive.partition("?") if is_uri(archive) else (archive, "", "")
-    home = place.rpartition("/")[0] or "."
-    for folder in (home, home.rpartition("/")[0] or "."):
-        text = _text(
-            below(folder + mark + query, CLASS_NAMES) if mark else f"{folder}/{CLASS_NAMES}"
-        )
-        if text is not None:
-            return tuple(line.strip() for line in text.splitlines() if line.strip())
+    for folder in _homes(archive):
+        file = below(folder, CLASS_NAMES) if is_uri(folder) else str(Path(folder) / CLASS_NAMES)
+        text = _text(file)
+        if text is None:
+            continue
+        names = [line.strip() for line in text.rstrip().splitlines()]
+        if "" in names:  # all names behind it would be one off
+            raise DataError(f"{shown(file)!r}, line {names.index('') + 1}, names no class")
+        return tuple(names)
     return ()
+
+
+def _homes(archive: str) -> tuple[str, ...]:
+    """Return the folder of an archive and the one above; above a bucket there is none."""
+    if not is_uri(archive):
+        home = Path(archive).parent
+        return (str(home), str(home.parent))
+    place, mark, query = archive.partition("?")
+    parts = place.split("/")
+    homes = ["/".join(parts[:-cut]) for cut in (1, 2) if len(parts) - cut > _BUCKET]
+    return tuple(home + mark + query for home in homes)
 
 
 def _text(file: str) -> str | None:
     try:
         if not is_uri(file):
-            return Path(file).read_text(encoding="utf-8")
+            return text_of(Path(file)).removeprefix("\ufeff")
         system, path = opened(file)
         with system.open_input_stream(path) as stream:
-            return bytes(stream.read()).decode("utf-8")
+            return bytes(stream.read()).decode("utf-8-sig")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{shown(file)!r} cannot be read: {error}") from error
+        raise DataError(f"{shown(file)!r} cannot be read: {reason(error)}") from error

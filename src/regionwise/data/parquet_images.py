@@ -6,7 +6,7 @@ Of the images only the index is read: which column, and how many rows each row g
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -22,8 +22,8 @@ def parquet_index(file: str) -> Index:
     """Return the rows of a file as images, with names and labels where there are columns of them.
 
     Raises:
-        DataError: no column holds images, or several may.
-        OSError, ValueError, SettingError: the file cannot be read.
+        DataError: no column holds images, or several may; or the file contradicts itself.
+        OSError, ValueError, SettingError, pyarrow.ArrowException: the file cannot be read.
     """
     with open_parquet(file) as parquet:
         schema = parquet.schema_arrow
@@ -31,8 +31,10 @@ def parquet_index(file: str) -> Index:
         wanted = [".".join(path) for path in (names, label) if path]
         table = parquet.read(columns=wanted) if wanted else None
         groups = [parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups)]
+        size, rows = _size(file), parquet.metadata.num_rows
+    _check_rows(file, groups, rows if table is None else len(table), size)
     told, labels = _values(table, names), _values(table, label)
-    size, stem = _size(file), PurePosixPath(_bare(file)).stem
+    stem = PurePosixPath(_bare(file)).stem
     images: list[Labelled] = []
     for group, count in enumerate(groups):
         for row in range(count):
@@ -41,6 +43,19 @@ def parquet_index(file: str) -> Index:
             image = ParquetImage(key, file, column, group, row, size)
             images.append(Labelled(image, labels[number] if labels else None))
     return Index(tuple(images), _class_names(schema, label))
+
+
+def _check_rows(file: str, groups: Sequence[int], rows: int, size: int) -> None:
+    """Refuse numbers of rows that contradict each other, or that cannot be.
+
+    Raises:
+        DataError: they do; a footer has no checksum.
+    """
+    if sum(groups) != rows or min(groups, default=0) < 0 or rows > size:
+        raise DataError(
+            f"{shown(file)!r} is damaged: it claims {rows} rows, and {sum(groups)} in its row"
+            f" groups, in {size} bytes; copy or download it again"
+        )
 
 
 def _bare(file: str) -> str:
@@ -74,7 +89,8 @@ def _bytes_in(field: Any) -> tuple[str, ...]:
     from pyarrow import types  # noqa: PLC0415 - the extra
 
     kind = field.type
-    if types.is_binary(kind) or types.is_large_binary(kind):
+    tests = (types.is_binary, types.is_large_binary, types.is_binary_view)
+    if any(is_a(kind) for is_a in tests):
         return (field.name,)
     if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         return (field.name, "bytes")
@@ -82,30 +98,44 @@ def _bytes_in(field: Any) -> tuple[str, ...]:
 
 
 def _name_column(schema: Any) -> tuple[str, ...]:
-    from pyarrow import types  # noqa: PLC0415 - the extra
 
     for field in schema:
-        if _bytes_in(field) == (field.name, "bytes") and field.type.get_field_index("path") >= 0:
-            return (field.name, "path")
-    texts = {f.name for f in schema if types.is_string(f.type) or types.is_large_string(f.type)}
+        if _bytes_in(field) == (field.name, "bytes"):
+            place = field.type.get_field_index("path")
+            if place >= 0 and _is_text(field.type.field(place).type):
+                return (field.name, "path")
+    texts = {field.name for field in schema if _is_text(field.type)}
     return next(((name,) for name in _NAMES if name in texts), ())
 
 
 def _label_of(schema: Any) -> tuple[str, ...]:
+    """Return the column of labels; numbers that are not whole are refused where labels matter."""
     from pyarrow import types  # noqa: PLC0415 - the extra
 
-    fits = {f.name for f in schema if types.is_integer(f.type) or types.is_string(f.type)}
-    return next(((name,) for name in LABELS if name in fits), ())
+    def fits(kind: Any) -> bool:
+        if types.is_dictionary(kind):
+            return fits(kind.value_type)
+        return types.is_integer(kind) or types.is_floating(kind) or _is_text(kind)
+
+    there = {field.name for field in schema if fits(field.type)}
+    return next(((name,) for name in LABELS if name in there), ())
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types  # noqa: PLC0415 - the extra
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _class_names(schema: Any, label: Sequence[str]) -> tuple[str, ...]:
     """Return the names that Hugging Face writes beside a schema."""
     try:
         told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        feature: Mapping[str, Any] = told["info"]["features"][label[0]]
-        return tuple(map(str, feature["names"]))
-    except (ValueError, LookupError, TypeError):
+        names = told["info"]["features"][label[0]]["names"]
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ()
+    fits = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if fits else ()
 
 
 def _size(file: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from regionwise.errors import DataError
+from regionwise.errors import DataError, RegionwiseError
 from regionwise.uris import below, opened, reason, shown
 
 
@@ -32,7 +32,9 @@ def listed(uri: str) -> Listed:
     """
     try:
         found = _listed(uri)
-    except OSError as error:
+    except RegionwiseError:
+        raise
+    except Exception as error:  # each store has errors of its own
         raise DataError(f"cannot list {shown(uri)!r}: {reason(error)}") from error
     if not found.sizes:
         raise DataError(f"{shown(uri)!r} does not exist, is empty, or matches nothing")

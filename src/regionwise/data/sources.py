@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
@@ -19,7 +21,7 @@ Source: TypeAlias = Path | Stored
 """An image: a file of this machine, or one that is stored otherwise."""
 
 _BRACES: Final = re.compile(r"\{([^{}]*)\}")
-_RANGE: Final = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE: Final = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 _MOST: Final = 100_000
 
 
@@ -34,14 +36,17 @@ def find_sources(argument: str) -> tuple[Source, ...]:
     ``s3://...``, ``gs://...``, ...     each of these, behind a URI
     ==================================  ========================================================
 
+    An archive that is damaged gives the images that can be found in it, and one in place of the
+    rest, which cannot be read; its error says why.
+
     Raises:
         ImageError: it stands for no image.
-        DataError: an archive or a store cannot be read.
+        DataError: no archive, or a store, can be read.
         SettingError: nothing knows the scheme of a URI.
     """
     archives = archives_of(argument)
     if archives:
-        return tuple(one.image for one in read_archives(archives).images)
+        return tuple(one.image for one in read_archives(archives, strict=False).images)
     if not is_uri(argument):
         return find_images([argument])
     path = local_path(argument)
@@ -51,8 +56,10 @@ def find_sources(argument: str) -> tuple[Source, ...]:
 def archives_of(argument: str) -> list[str]:
     """Return the archives that a path, a pattern or a URI stands for; none if it means images.
 
+    One that is named outright need not be there; whoever reads it says so.
+
     Raises:
-        DataError: there is no such archive, or a store cannot be listed.
+        DataError: a pattern matches nothing, or a store cannot be listed.
         SettingError: nothing knows the scheme of a URI.
     """
     try:
@@ -88,23 +95,35 @@ def unfolded(text: str) -> list[str]:
     Raises:
         SettingError: they stand for far too many.
     """
+    found = [text]
+    while any(_BRACES.search(one) for one in found):
+        more = (new for one in found for new in _unfolded_once(one))
+        found = list(islice(more, _MOST + 1))
+        if len(found) > _MOST:
+            raise SettingError(f"{shown(text)!r} stands for more than {_MOST:,} archives")
+    return list(dict.fromkeys(found))
+
+
+def _unfolded_once(text: str) -> Iterator[str]:
+    """Yield what the first pair of braces without others in it stands for."""
     braces = _BRACES.search(text)
     if braces is None:
-        return [text]
+        yield text
+        return
     span = _RANGE.fullmatch(braces[1])
     parts: Iterable[str] = braces[1].split(",")
     if span is not None:
-        first, last = int(span[1]), int(span[2])
-        if last - first >= _MOST:
-            raise SettingError(f"{text!r} stands for more than {_MOST:,} archives")
-        parts = (f"{number:0{len(span[1])}d}" for number in range(first, last + 1))
+        numbers = range(int(span[1]), int(span[2]) + 1)
+        parts = (f"{number:0{len(span[1])}d}" for number in numbers)
     before, after = text[: braces.start()], text[braces.end() :]
-    return [one for part in parts for one in unfolded(before + part + after)]
+    yield from (f"{before}{part}{after}" for part in parts)
 
 
 def _archives(text: str) -> list[str]:
     path = local_path(text)
     if path is None:
+        if is_archive(text) and not glob.has_magic(text.partition("?")[0]):
+            return [text]
         found = listed(text)
         kept = [key for key in found.sizes if is_archive(key)]
         return [] if any(map(_has_suffix, found.sizes)) else [found.uri(key) for key in kept]
@@ -112,7 +131,8 @@ def _archives(text: str) -> list[str]:
         return _archives_below(path)
     if not is_archive(text):
         return []
-    matches = [str(path)] if path.exists() else sorted(matching(str(path)))
+    pattern = glob.has_magic(str(path)) and not path.exists()
+    matches = sorted(matching(str(path))) if pattern else [str(path)]
     if not matches:
         raise DataError(f"{text!r} does not exist, or matches nothing; check the path")
     return matches

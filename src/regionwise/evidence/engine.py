@@ -103,8 +103,7 @@ class Engine:
         asked = None if precision is None else PRECISIONS[precision]
         self.dtype = own if asked is None else torch.float32
         self._ways = [Way()] if plain else _ways(model, (own, asked), accelerate, copies=copies)
-        self._asked = precision
-        self._copies = copies and not plain
+        self._asked, self._copies = precision, copies and not plain
         self._stand_ins: StandIns | None = None
         self._way = Way()
         self._settled = False

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 import torch
 from torch import nn
 
-from regionwise.errors import ModelError, WeightsError
+from regionwise.errors import InputError, ModelError, WeightsError
 from regionwise.models.adapters import Adapted, Output
 from regionwise.models.classifier import Classifier
 from regionwise.models.hashes import check_hub_files
@@ -24,6 +24,7 @@ from regionwise.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preproc
 from regionwise.models.weights import no_code_in_weights
 
 _FILTERS: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+_PROCESSORS: Final = ("preprocessor_config.json", "processor_config.json")
 _PATIENCE: Final = 10.0
 """Seconds until a hub that does not answer counts as out of reach."""
 
@@ -100,15 +101,20 @@ def _found(load: Callable[..., Any], name: str, shown: str) -> Any:
     """Load from the folder or the cache; ask the hub only for what is not there."""
     try:
         return load(name, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError):
-        pass
-    if not Path(name).is_dir():
-        _check_hub(shown)
+    except Exception as error:
+        if Path(name).is_dir():
+            raise _not_loaded(shown, error) from error
+    _check_hub(shown)
     try:
         return load(name, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        first = str(error).strip().split("\n", maxsplit=1)[0][:160]
-        raise WeightsError(f"'hf:{shown}' cannot be loaded: {first}") from error
+    except Exception as error:
+        raise _not_loaded(shown, error) from error
+
+
+def _not_loaded(shown: str, error: Exception) -> WeightsError:
+    """Tell the first line of what went wrong; transformers raises nearly everything."""
+    first = (str(error).strip() or type(error).__name__).split("\n", maxsplit=1)[0][:160]
+    return WeightsError(f"'hf:{shown}' cannot be loaded: {first}")
 
 
 def _check_hub(shown: str) -> None:
@@ -140,12 +146,21 @@ def _check_hub(shown: str) -> None:
 
 
 def _preprocessing(auto: Any, name: str) -> Preprocessing | None:
-    """Return what the image processor does; ``None`` where there is none."""
+    """Return what the image processor does; ``None`` where there is none.
+
+    Raises:
+        WeightsError: there is one, and it is damaged.
+    """
     try:
         processor = _found(auto.from_pretrained, name, name)
     except WeightsError:
+        if any((Path(name) / file).exists() for file in _PROCESSORS):
+            raise
         return None
-    return preprocessing_of(processor.to_dict())
+    try:
+        return preprocessing_of(processor.to_dict())
+    except (InputError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        raise WeightsError(f"the image processor of 'hf:{name}' makes no sense: {error}") from error
 
 
 def preprocessing_of(told: Mapping[str, Any]) -> Preprocessing:

@@ -40,8 +40,17 @@ def method_record(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def image_record(explained: Explained, *, source: str, folder: str) -> dict[str, Any]:
-    """Return what was predicted and explained of one image, and where it lies."""
+def image_record(
+    explained: Explained, *, source: str, folder: str, shard: str | None = None
+) -> dict[str, Any]:
+    """Return what was predicted and explained of one image, and where it lies.
+
+    Args:
+        explained: the image.
+        source: where it was read from.
+        folder: the name of its results.
+        shard: the file that holds them, together with others'; ``None``: they have a folder.
+    """
     name, probability = explained.first.top[0]
     return {
         "source": source,
@@ -53,12 +62,16 @@ def image_record(explained: Explained, *, source: str, folder: str) -> dict[str,
             for method, attribution in explained.attributions.items()
             if any(attribution.flags[0])
         },
-        "files": [
-            f"{folder}/{file_stem(method)}{suffix}"
-            for method in explained.attributions
-            for suffix in (".png", ".npz")
-        ],
+        "files": [shard] if shard else _files(explained, folder),
     }
+
+
+def _files(explained: Explained, folder: str) -> list[str]:
+    return [
+        f"{folder}/{file_stem(method)}{suffix}"
+        for method in explained.attributions
+        for suffix in (".png", ".npz")
+    ]
 
 
 def _targets(attribution: Attribution) -> list[dict[str, Any]]:
