@@ -21,7 +21,7 @@ from typing import Any, Final
 from regionwise.apps.collect import MANIFEST
 from regionwise.apps.request import LEDGER
 from regionwise.errors import OutputError
-from regionwise.files import sweep
+from regionwise.files import HALF, sweep
 from regionwise.lock import LOCK, holding
 from regionwise.places import Place, read_all, remove_all
 from regionwise.report.writing import check_folder
@@ -57,8 +57,8 @@ class Ledger:
         known = _run_in(self.place, _RUN)
         own = resume and self.kept and known == self.run
         done = frozenset(int(name.removesuffix(".json")) for name in self._names() if own)
-        if known is not None and not done:
-            self.sweep()  # else of what is left to do, which is less
+        if not done:  # else of what is left to do, which is less
+            self.sweep(() if known is None else None)
         if own:
             return done
         self.forget()
@@ -151,14 +151,15 @@ def _check_empty(place: Place) -> None:
 
 
 def _holds_something(place: Place) -> bool:
-    """Return whether there is more than a lock."""
+    """Return whether there is more than a lock, and what was begun before anything else."""
     if place.local is None:
         return bool(place.names() or place.names(LEDGER))
     try:
         with suppress(FileNotFoundError):
             if any(path.name != LEDGER for path in place.local.iterdir()):
                 return True
-            return any(path.name != LOCK for path in (place.local / LEDGER).iterdir())
+            names = [path.name for path in (place.local / LEDGER).iterdir()]
+            return any(name != LOCK and not name.startswith(HALF) for name in names)
     except OSError as error:
         raise OutputError(f"cannot use {str(place)!r}: {error.strerror or error}") from error
     return False

@@ -104,10 +104,14 @@ def _explained_before(request: ExplainRequest, ledger: Ledger) -> bool:
     Raises:
         OutputError: what is there is of another run, or of none.
     """
-    if request.resume:
-        return check_resumable(ledger.place, ledger.run, overwrite=request.overwrite)
-    check_place(ledger.place, overwrite=request.overwrite)
-    return False
+    if not request.resume:
+        check_place(ledger.place, overwrite=request.overwrite)
+        return False
+    finished = check_resumable(ledger.place, ledger.run, overwrite=request.overwrite)
+    if finished:  # it may have been cut off while it forgot
+        ledger.sweep(())
+        ledger.forget()
+    return finished
 
 
 def _batches(found: Sequence[NamedImage], size: int) -> tuple[Batch, ...]:
@@ -142,7 +146,7 @@ def _explain(run: _Run, identity: str, open_progress: OpenProgress) -> Outcome:
                 _go(run, pool, todo, done, progress)
                 return _end(run, pool, done)
     finally:
-        if run.ledger.empty():
+        if run.ledger.empty() and not run.place.names():
             run.ledger.forget()
 
 
