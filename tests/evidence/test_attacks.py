@@ -579,7 +579,7 @@ def test_a_small_contrast_in_bfloat16_is_no_blank_map():
         lambda _: 1.0,
         lambda logits: logits[:2, 0],
     ],
-    ids=str,
+    ids=lambda targets: "function" if callable(targets) else str(targets),
 )
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_targets(deep_tail_net, images, targets):
