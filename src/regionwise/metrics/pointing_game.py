@@ -6,6 +6,7 @@ excitation backprop; TorchRay's benchmark (15 pixels, strictly less).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
@@ -27,15 +28,20 @@ def near_region(region: Bool[Tensor, "h w"], tolerance: float) -> Bool[Tensor, "
 
     Distances are between centres of pixels. With a tolerance of 1 or less that is the region.
     """
-    reach = int(tolerance)
     grown = region.clone()
     rows, columns = region.shape
+    reach = math.ceil(tolerance)
+    before = region.cumsum(dim=1, dtype=torch.int32)  # how many lie left of a pixel, and it
+    ends = before[:, -1:].expand(rows, reach)
+    before = torch.cat([before.new_zeros(rows, reach + 1), before, ends], dim=1)
     for down in range(-min(reach, rows - 1), min(reach, rows - 1) + 1):
-        for right in range(-min(reach, columns - 1), min(reach, columns - 1) + 1):
-            if down**2 + right**2 < tolerance**2:
-                to = (_span(down, rows), _span(right, columns))
-                come = (_span(-down, rows), _span(-right, columns))
-                grown[to] |= region[come]
+        left = tolerance**2 - down**2
+        if left <= 0:
+            continue
+        wide = math.isqrt(math.ceil(left) - 1)  # the largest whole number whose square is below
+        right_of, left_of = reach + wide + 1, reach - wide
+        some = before[:, right_of : right_of + columns] > before[:, left_of : left_of + columns]
+        grown[_span(down, rows)] |= some[_span(-down, rows)]
     return grown
 
 
@@ -55,15 +61,20 @@ def pointing_hit(
     Raises:
         InputError: the map is not finite.
     """
+    return _hit(saliency, near_region(region, tolerance), ties)
+
+
+def _hit(saliency: Float[Tensor, "i j"], near: Bool[Tensor, "h w"], ties: Ties) -> float:
+    """Return the same for a region that is grown already; it is empty if the region was."""
     if not saliency.isfinite().all():
         raise InputError("the map is not finite; make blank maps zero and flag them")
-    if not region.any():
+    if not near.any():
         return float("nan")
     brightest = (saliency == saliency.max()).nonzero()
-    size = torch.tensor(region.shape, device=saliency.device)
+    size = torch.tensor(near.shape, device=saliency.device)
     cells = torch.tensor(saliency.shape, device=saliency.device)
     points = ((2 * brightest + 1) * size).div(2 * cells, rounding_mode="floor")
-    hits = near_region(region, tolerance)[points[:, 0], points[:, 1]].double()
+    hits = near[points[:, 0], points[:, 1]].double()
     if ties == "first":
         return float(hits[0])
     return float(hits.max() if ties == "any" else hits.mean())
@@ -104,14 +115,12 @@ class PointingGame(Metric):
         regions = case.need("regions")
         maps = case.saliency if self.at == "image" else case.need("maps")
         reach = float(self.tolerance)
-        hits = [
-            pointing_hit(map_, region, tolerance=reach, ties=self.ties)
-            for map_, region in zip(maps, regions, strict=True)
-        ]
-        near = [near_region(region, reach).double().mean() for region in regions]
+        near = [near_region(region, reach) for region in regions]
+        hits = [_hit(map_, own, self.ties) for map_, own in zip(maps, near, strict=True)]
+        chance = torch.stack([own.double().mean() for own in near])
         return Values(
             torch.tensor(hits, dtype=torch.float64),
-            extras={"target": case.targets, "chance": torch.stack(near)},
+            extras={"target": case.targets, "chance": chance},
         )
 
 
