@@ -261,6 +261,12 @@ def test_all_of_a_batch_in_one_file(explain, pictures, form):
     assert "3 images explained" in again.out
 
 
+def test_maps_alone(explain, pictures):
+    assert explain(pictures, "--no-pictures").code == 0
+    assert names(Path("out")) == [*(f"{i}/cam.npz" for i in "abc"), "manifest.json", "sheet.png"]
+    assert [image["files"] for image in manifest()["images"]] == [[f"{i}/cam.npz"] for i in "abc"]
+
+
 def test_a_format_that_is_none_is_refused_before_anything_is_loaded(explain, pictures):
     ended = explain(pictures, "--format", "zip")
     assert ended.code == 2

@@ -59,7 +59,7 @@ def test_rows_name_the_target_and_only_the_first_names_the_file(classifier, inpu
 
 def test_a_score_function_has_no_class_and_no_probability(classifier, inputs):
     one = split_batch(explain_all(classifier, inputs, ["grad-cam"], lambda logits: logits[:, 0]))[0]
-    record = image_record(one, source="x.png", folder="x")
+    record = image_record(one, source="x.png", folder="x", files=["x/a.npz"])
     assert record["targets"][0]["index"] is None
     assert record["targets"][0]["probability"] is None
     json.dumps(record, allow_nan=False)

@@ -18,7 +18,7 @@ from regionwise.errors import SettingError
 from regionwise.models.classifier import Classifier
 from regionwise.report.gallery import image_files, split_batch
 from regionwise.report.manifest import image_record
-from regionwise.report.shards import Kept, check_format, files_of
+from regionwise.report.shards import Form, Kept, check_format
 
 FOLDERS = ("wren", "a.b", "a_b")
 
@@ -31,20 +31,20 @@ def kept() -> list[Kept]:
     inputs = torch.rand(3, 3, 32, 24, generator=torch.Generator().manual_seed(1))
     split = split_batch(explain_all(classifier, inputs, ["cam", "gradient"], "top-2"))
     return [
-        Kept(folder, image_record(one, source=f"{folder}.jpg", folder=folder), one)
+        Kept(folder, image_record(one, source=f"{folder}.jpg", folder=folder, files=()), one)
         for folder, one in zip(FOLDERS, split, strict=True)
     ]
 
 
 def test_a_folder_for_each_image(kept):
-    found = files_of(kept, 3, "files")
+    found = Form("files").files(kept, 3)
     assert found == {one.folder: image_files(one.explained) for one in kept}
 
 
 def test_a_tar_in_which_every_image_is_a_sample(kept):
     """As WebDataset groups them: by the name up to its first dot."""
-    content = files_of(kept, 3, "webdataset")["shards"]["0000003.tar"]
-    assert content == files_of(kept, 3, "webdataset")["shards"]["0000003.tar"]
+    content = Form("webdataset").files(kept, 3)["shards"]["0000003.tar"]
+    assert content == Form("webdataset").files(kept, 3)["shards"]["0000003.tar"]
     samples: dict[str, dict[str, bytes]] = {}
     with tarfile.open(fileobj=BytesIO(content)) as tar:
         for member in tar:
@@ -57,8 +57,8 @@ def test_a_tar_in_which_every_image_is_a_sample(kept):
 
 
 def test_a_table_with_a_row_for_each_image_and_method(kept):
-    content = files_of(kept, 3, "parquet")["shards"]["0000003.parquet"]
-    assert content == files_of(kept, 3, "parquet")["shards"]["0000003.parquet"]
+    content = Form("parquet").files(kept, 3)["shards"]["0000003.parquet"]
+    assert content == Form("parquet").files(kept, 3)["shards"]["0000003.parquet"]
     rows = pq.read_table(BytesIO(content)).to_pylist()
     assert [(row["image"], row["method"]) for row in rows] == [
         (folder, method) for folder in FOLDERS for method in ("cam", "gradient")
@@ -78,7 +78,7 @@ def test_a_table_with_a_row_for_each_image_and_method(kept):
 
 
 def test_a_batch_of_which_nothing_could_be_explained_has_no_shard():
-    assert files_of([], 3, "parquet") == files_of([], 3, "files") == {}
+    assert Form("parquet").files([], 3) == Form("files").files([], 3) == {}
 
 
 def test_a_format_that_is_none_and_one_that_lacks_its_package(monkeypatch):
@@ -88,3 +88,16 @@ def test_a_format_that_is_none_and_one_that_lacks_its_package(monkeypatch):
     check_format("webdataset")
     with pytest.raises(SettingError, match=r"pip install 'regionwise\[benchmark\]'"):
         check_format("parquet")
+
+
+@pytest.mark.parametrize("form", ["files", "webdataset", "parquet"])
+def test_maps_without_pictures(kept, form):
+    found = Form(form, pictures=False).files(kept, 3)
+    if form == "files":
+        assert set(found["wren"]) == {"cam.npz", "gradient.npz"}
+    elif form == "webdataset":
+        with tarfile.open(fileobj=BytesIO(found["shards"]["0000003.tar"])) as tar:
+            assert {name.rpartition(".")[2] for name in tar.getnames()} == {"npz", "json"}
+    else:
+        table = pq.read_table(BytesIO(found["shards"]["0000003.parquet"]))
+        assert table["picture"].null_count == len(table) == 6

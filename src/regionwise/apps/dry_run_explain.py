@@ -37,7 +37,7 @@ from regionwise.pictures.sheet import contact_sheet
 from regionwise.places import Place, as_place
 from regionwise.report.gallery import Explained, sheet_rows
 from regionwise.report.manifest import image_record
-from regionwise.report.shards import Kept, files_of
+from regionwise.report.shards import Kept
 
 SHEET: Final = "sheet of the first images"
 
@@ -135,11 +135,12 @@ class _Tried:
         return Trial(len(opened), laps, size)
 
     def _files(self) -> dict[str, dict[str, bytes]]:
-        kept = [
-            Kept(i.folder, image_record(e, source=readable(str(i.path)), folder=i.folder), e)
-            for i, e in self.last
-        ]
-        return files_of(kept, 0, self.job.request.format)
+        kept = []
+        for image, explained in self.last:
+            source = readable(str(image.path))
+            record = image_record(explained, source=source, folder=image.folder, files=())
+            kept.append(Kept(image.folder, record, explained))
+        return self.job.form.files(kept, 0)
 
     def _shaped(self, picture: Image.Image) -> object:
         """Bring a picture to the size of the network, as its preprocessing does."""

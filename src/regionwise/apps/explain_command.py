@@ -75,6 +75,9 @@ def explain(  # noqa: PLR0913 - one parameter for each option
             help="files: a folder for each image; webdataset or parquet: a file for each batch.",
         ),
     ] = "files",
+    pictures: Annotated[
+        bool, typer.Option(help="Keep overlays too, or maps alone, which is faster.")
+    ] = True,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")
     ] = False,
@@ -138,6 +141,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         fuse=fuse,
         out=out,
         format=form,
+        pictures=pictures,
         overwrite=overwrite,
         resume=resume,
         device=device,

@@ -22,7 +22,7 @@ from regionwise.evidence.room import Room, out_of_memory
 from regionwise.evidence.targets import TargetSpec, Versus
 from regionwise.models.classifier import Classifier
 from regionwise.report.gallery import Explained, split_batch
-from regionwise.report.shards import check_format
+from regionwise.report.shards import Form, check_format
 from regionwise.zoo import load_model
 
 _ELSEWHERE: Final = frozenset(
@@ -39,6 +39,11 @@ class Job:
     classifier: Classifier
     recipes: Mapping[str, Recipe]
     room: Room = field(default_factory=Room)
+
+    @property
+    def form(self) -> Form:
+        """How results are kept."""
+        return Form(self.request.format, self.request.pictures)
 
     def identity(self) -> str:
         """Return a hash of all that decides a map but the image."""

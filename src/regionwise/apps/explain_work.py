@@ -20,7 +20,7 @@ from regionwise.pictures.sheet import Row
 from regionwise.places import Place
 from regionwise.report.gallery import Explained, sheet_rows
 from regionwise.report.manifest import image_record
-from regionwise.report.shards import Kept, files_of, shard_of
+from regionwise.report.shards import Kept
 from regionwise.report.writing import write_together
 
 
@@ -158,8 +158,7 @@ class _Explainer:
             found.append(self._kept(image, result, batch))
             if batch.rows:
                 shown[image.folder] = sheet_rows(result, readable(image.path.name))
-        form = self.job.request.format
-        files = files_of(found, batch.number, form) if batch.files else {}
+        files = self.job.form.files(found, batch.number) if batch.files else {}
         record = _record(found, failed)
         if self.sees and batch.files:
             self._write(batch, files, record)
@@ -168,9 +167,9 @@ class _Explainer:
         return BatchDone(record, tuple(failed), len(found), bool(opened), shown, noted, left)
 
     def _kept(self, image: NamedImage, explained: Explained, batch: Batch) -> Kept:
+        files = self.job.form.names(explained, image.folder, batch.number)
         source = readable(str(image.path))
-        shard = shard_of(batch.number, self.job.request.format)
-        record = image_record(explained, source=source, folder=image.folder, shard=shard)
+        record = image_record(explained, source=source, folder=image.folder, files=files)
         return Kept(image.folder, record, explained)
 
     def _write(self, batch: Batch, files: Mapping[str, Mapping[str, bytes]], record: bytes) -> None:

@@ -26,6 +26,7 @@ class ExplainRequest:
         out: folder for the results, or a URI.
         format: ``files``, a folder for each image; ``webdataset`` or ``parquet``, a file for each
             batch.
+        pictures: whether overlays are kept, beside the maps.
         overwrite: whether ``out`` may hold something already.
         resume: whether to go on where the same request was cut off.
         device: where the network runs.
@@ -48,6 +49,7 @@ class ExplainRequest:
     fuse: str = "mean"
     out: str = "regionwise-out"
     format: str = "files"
+    pictures: bool = True
     overwrite: bool = False
     resume: bool = False
     device: str = "cpu"

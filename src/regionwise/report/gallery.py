@@ -54,12 +54,13 @@ def split_batch(attributions: Mapping[str, Attribution]) -> list[Explained]:
     ]
 
 
-def image_files(explained: Explained) -> dict[str, bytes]:
-    """Return the files of one image by name: a picture and the arrays of each method."""
+def image_files(explained: Explained, *, pictures: bool = True) -> dict[str, bytes]:
+    """Return the files of one image by name: the arrays of each method, and a picture."""
     files: dict[str, bytes] = {}
     for method, attribution in explained.attributions.items():
-        picture = panel_of(attribution, 0, explained.image)
-        files[f"{file_stem(method)}.png"] = encode_png(picture)
+        if pictures:
+            picture = panel_of(attribution, 0, explained.image)
+            files[f"{file_stem(method)}.png"] = encode_png(picture)
         files[f"{file_stem(method)}.npz"] = encode_arrays(arrays_of(attribution, 0))
     return files
 

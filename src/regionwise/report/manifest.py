@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -13,7 +14,6 @@ import torch
 from regionwise._version import __version__
 from regionwise.attribution.recipe import Recipe
 from regionwise.attribution.result import Attribution
-from regionwise.attribution.showing import file_stem
 from regionwise.report.gallery import Explained
 
 
@@ -41,7 +41,7 @@ def method_record(recipe: Recipe) -> dict[str, Any]:
 
 
 def image_record(
-    explained: Explained, *, source: str, folder: str, shard: str | None = None
+    explained: Explained, *, source: str, folder: str, files: Sequence[str]
 ) -> dict[str, Any]:
     """Return what was predicted and explained of one image, and where it lies.
 
@@ -49,7 +49,7 @@ def image_record(
         explained: the image.
         source: where it was read from.
         folder: the name of its results.
-        shard: the file that holds them, together with others'; ``None``: they have a folder.
+        files: that hold them.
     """
     name, probability = explained.first.top[0]
     return {
@@ -62,16 +62,8 @@ def image_record(
             for method, attribution in explained.attributions.items()
             if any(attribution.flags[0])
         },
-        "files": [shard] if shard else _files(explained, folder),
+        "files": list(files),
     }
-
-
-def _files(explained: Explained, folder: str) -> list[str]:
-    return [
-        f"{folder}/{file_stem(method)}{suffix}"
-        for method in explained.attributions
-        for suffix in (".png", ".npz")
-    ]
 
 
 def _targets(attribution: Attribution) -> list[dict[str, Any]]:

@@ -50,36 +50,49 @@ def check_format(name: str) -> None:
         )
 
 
-def shard_of(number: int, form: str) -> str | None:
-    """Return the file that holds all of a batch; ``None`` where each image has its own."""
-    return f"{SHARDS}/{number:07d}{SHARDED[form]}" if form in SHARDED else None
+@dataclass(frozen=True)
+class Form:
+    """How results are kept.
 
-
-def files_of(kept: Sequence[Kept], number: int, form: str) -> dict[str, dict[str, bytes]]:
-    """Return the files of a batch by folder; of a shard the same bytes for the same images.
-
-    Args:
-        kept: the images that were explained.
-        number: of the batch.
-        form: ``files``: a folder for each image, with METHOD.png and METHOD.npz. ``webdataset``: a
-            tar in which an image is a sample KEY.METHOD.png, KEY.METHOD.npz, KEY.json. ``parquet``:
-            a table with a row for each image and method.
+    Attributes:
+        name: ``files``: a folder for each image, with METHOD.npz and METHOD.png. ``webdataset``: a
+            tar for each batch in which an image is a sample KEY.METHOD.npz, KEY.METHOD.png,
+            KEY.json. ``parquet``: a table for each batch with a row for each image and method.
+        pictures: whether there are overlays.
     """
-    shard = shard_of(number, form)
-    if shard is None:
-        return {one.folder: image_files(one.explained) for one in kept}
-    folder, _, name = shard.partition("/")
-    made = _tar if form == WEBDATASET else _table
-    return {folder: {name: made(kept)}} if kept else {}
+
+    name: str = FILES
+    pictures: bool = True
+
+    def shard(self, number: int) -> str | None:
+        """Return the file that holds all of a batch; ``None`` where each image has its own."""
+        ending = SHARDED.get(self.name)
+        return f"{SHARDS}/{number:07d}{ending}" if ending else None
+
+    def names(self, explained: Explained, folder: str, number: int) -> list[str]:
+        """Return the files in which an image of a batch is kept."""
+        shard = self.shard(number)
+        endings = (".png", ".npz") if self.pictures else (".npz",)
+        own = [f"{file_stem(m)}{ending}" for m in explained.attributions for ending in endings]
+        return [shard] if shard else [f"{folder}/{name}" for name in own]
+
+    def files(self, kept: Sequence[Kept], number: int) -> dict[str, dict[str, bytes]]:
+        """Return the files of a batch by folder; a shard has the same bytes for the same images."""
+        shard = self.shard(number)
+        if shard is None:
+            return {one.folder: image_files(one.explained, pictures=self.pictures) for one in kept}
+        folder, _, name = shard.partition("/")
+        made = _tar if self.name == WEBDATASET else _table
+        return {folder: {name: made(kept, pictures=self.pictures)}} if kept else {}
 
 
-def _tar(kept: Sequence[Kept]) -> bytes:
+def _tar(kept: Sequence[Kept], *, pictures: bool) -> bytes:
     buffer = BytesIO()
     taken: set[str] = set()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for one in kept:
             key = _key(one.folder, taken)
-            for name, content in image_files(one.explained).items():
+            for name, content in image_files(one.explained, pictures=pictures).items():
                 _add(tar, f"{key}.{name}", content)
             _add(tar, f"{key}.json", json.dumps(one.record, ensure_ascii=False).encode())
     return buffer.getvalue()
@@ -100,11 +113,11 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(member, BytesIO(content))
 
 
-def _table(kept: Sequence[Kept]) -> bytes:
+def _table(kept: Sequence[Kept], *, pictures: bool) -> bytes:
     import pyarrow as pa  # noqa: PLC0415 - the extra
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    rows = [row for one in kept for row in _rows(one)]
+    rows = [row for one in kept for row in _rows(one, pictures=pictures)]
     buffer = BytesIO()
     table = pa.Table.from_pylist(rows, schema=_schema(pa))
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
@@ -133,12 +146,11 @@ def _schema(pa: Any) -> Any:
     )
 
 
-def _rows(one: Kept) -> list[dict[str, Any]]:
+def _rows(one: Kept, *, pictures: bool) -> list[dict[str, Any]]:
     """Return a row for each method; arrays are flat, in the order of rows, with their shapes."""
     found = []
     for method, attribution in one.explained.attributions.items():
         arrays = arrays_of(attribution, 0)
-        picture = encode_png(panel_of(attribution, 0, one.explained.image))
         row = {
             "image": one.folder,
             "source": one.record["source"],
@@ -147,8 +159,11 @@ def _rows(one: Kept) -> list[dict[str, Any]]:
             "predicted_probability": one.record["predicted"]["probability"],
             "targets": one.record["targets"],
             "flags": [list(reasons) for reasons in attribution.flags[0]],
-            "picture": {"bytes": picture, "path": f"{file_stem(method)}.png"},
+            "picture": None,
         }
+        if pictures:
+            overlay = encode_png(panel_of(attribution, 0, one.explained.image))
+            row["picture"] = {"bytes": overlay, "path": f"{file_stem(method)}.png"}
         for name in ("map", "saliency"):
             row[name] = arrays[name].astype(np.float32).ravel()
             row[f"{name}_shape"] = arrays[name].shape
