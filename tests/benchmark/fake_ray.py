@@ -48,7 +48,7 @@ class FakeRay:
         room: actors that find a place at the same time.
         most: actors that the pool may ask for at the same time.
         deadly: how often a call ends its worker.
-        stillborn: how often a worker ends while it starts.
+        never_starts: how often a worker ends while it starts.
         idle_deaths: how often somebody dies who waits.
         poison: items that end every worker.
     """
@@ -57,7 +57,7 @@ class FakeRay:
     room: int = 3
     most: int = 3
     deadly: float = 0.0
-    stillborn: float = 0.0
+    never_starts: float = 0.0
     idle_deaths: float = 0.0
     poison: frozenset[Any] = frozenset()
     now: float = 0.0
@@ -149,4 +149,4 @@ class FakeRay:
     def _dies(self, call: Ref) -> bool:
         if call.name == "do":
             return call.given[0] in self.poison or self.chance.random() < self.deadly
-        return call.name == "open" and self.chance.random() < self.stillborn
+        return call.name == "open" and self.chance.random() < self.never_starts

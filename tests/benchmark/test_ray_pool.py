@@ -122,7 +122,7 @@ def test_it_does_not_begin_with_fewer_than_the_least(pool_over):
 
 
 def test_workers_that_end_while_they_start_end_the_run(pool_over):
-    ray = FakeRay(stillborn=1.0)
+    ray = FakeRay(never_starts=1.0)
     pool, _ = pool_over(ray)
     with pytest.raises(ModelError, match="workers in a row ended while they started"):
         list(pool.run(range(9)))

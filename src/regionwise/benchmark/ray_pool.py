@@ -61,7 +61,7 @@ class RayPool(Generic[Item, Report]):
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, int, Item]] = {}
         self._begun = self._worked = False
-        self._stillborn = self._lost = 0
+        self._failed_starts = self._lost = 0
         self._moved = time.monotonic()
 
     def run(
@@ -104,7 +104,7 @@ class RayPool(Generic[Item, Report]):
         Who has nothing to do stays: it takes over when another one ends.
         """
         self._dismiss(most)
-        if self._stillborn >= self._staff.deaths and self._others():
+        if self._failed_starts >= self._staff.deaths and self._others():
             return  # where some work and others never come, those that work are enough
         wanted = min(most, len(shift.todo) + len(self._busy))
         while self._staffed() < wanted:
@@ -176,7 +176,7 @@ class RayPool(Generic[Item, Report]):
         try:
             answer = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            return self._bereaved(actor, (number, item), error, shift)
+            return self._without_answer(actor, (number, item), error, shift)
         if isinstance(answer, RegionwiseError):
             self._end(actor)
             raise answer
@@ -192,28 +192,28 @@ class RayPool(Generic[Item, Report]):
         except self._ray.exceptions.RayError as error:
             self._end(actor)
             if not known:
-                self._miscarried(error)
+                self._not_started(error)
             return
         if isinstance(answer, RegionwiseError):
             self._end(actor)
             raise answer
         if not known:
-            self._stillborn = 0
+            self._failed_starts = 0
         self._idle.append(actor)
 
-    def _miscarried(self, error: Exception) -> None:
+    def _not_started(self, error: Exception) -> None:
         """Count who ended while it started; who works, or is still to come, goes on.
 
         Raises:
             ModelError: there are too few others.
         """
-        self._stillborn += 1
-        if self._stillborn >= self._staff.deaths and not self._others():
+        self._failed_starts += 1
+        if self._failed_starts >= self._staff.deaths and not self._others():
             raise ModelError(
-                f"{self._stillborn} workers in a row ended while they started: {why_ended(error)}"
+                f"{self._failed_starts} workers in a row ended while they started: {why_ended(error)}"
             ) from error
 
-    def _bereaved(
+    def _without_answer(
         self, actor: Any, had: tuple[int, Item], error: Exception, shift: _Shift[Item]
     ) -> tuple[Item, Report | Lost] | None:
         """Give a dead worker's item to another one, unless it was the end of too many.
