@@ -210,7 +210,8 @@ class RayPool(Generic[Item, Report]):
         self._failed_starts += 1
         if self._failed_starts >= self._staff.deaths and not self._others():
             raise ModelError(
-                f"{self._failed_starts} workers in a row ended while they started: {why_ended(error)}"
+                f"{self._failed_starts} workers in a row ended while they started:"
+                f" {why_ended(error)}"
             ) from error
 
     def _without_answer(
