@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BufferedReader, BytesIO
 from typing import Final, TypeAlias
 
@@ -17,6 +17,8 @@ from PIL import Image
 
 Stream: TypeAlias = BufferedReader | BytesIO
 """What pictures are read from."""
+
+_Test: TypeAlias = Callable[[Image.Image, Stream], str]
 
 _SOC: Final = b"\xff\x4f\xff\x51"
 """JPEG 2000: the code stream begins, and says how large the picture and its tiles are."""
@@ -45,6 +47,11 @@ def what_is_missing(image: Image.Image, stream: Stream) -> str:
     """
     tests = {"TIFF": _of_tiff, "JPEG2000": _of_jpeg_2000, "PCX": _of_pcx, "DCX": _of_pcx}
     tests |= {"JPEG": _of_jpeg, "MPO": _of_jpeg}
+    return _tested(tests, image, stream)
+
+
+def _tested(tests: Mapping[str, _Test], image: Image.Image, stream: Stream) -> str:
+    """Ask the test of the file's format, if there is one."""
     test = tests.get(image.format or "")
     if test is None:
         return ""
@@ -171,14 +178,7 @@ def what_is_blank(image: Image.Image, stream: Stream) -> str:
     what decoders put there, or the rows are interlaced. ``stream`` is left where it was.
     """
     tests = {"PNG": _of_png, "JPEG": _of_jpeg_rows, "MPO": _of_jpeg_rows}
-    test = tests.get(image.format or "")
-    if test is None:
-        return ""
-    place = stream.tell()
-    try:
-        return test(image, stream)
-    finally:
-        stream.seek(place)
+    return _tested(tests, image, stream)
 
 
 def _of_png(image: Image.Image, stream: Stream) -> str:
