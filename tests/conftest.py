@@ -1,6 +1,7 @@
 """Shape checks on, threads down, and the small networks that the tests share."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jaxtyping
@@ -13,6 +14,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from nets import DeepTailNet, PooledNet, seeded  # noqa: E402
+from running import Ran  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small, and two threads wait for each other
 
@@ -38,6 +40,22 @@ def deep_tail_net():
 def images(generator):
     """Three non-square inputs that the small networks take."""
     return torch.randn(3, 3, 16, 12, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path) -> Callable[..., Ran]:
+    """Run the command with arguments, in a folder of its own."""
+    from regionwise.apps.cli import main  # noqa: PLC0415 - after the hook above
+
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: object) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), captured.out, captured.err)
+
+    return command
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import jaxtyping
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regionwise.apps.cli import main
+from running import Ran
 
 MODELS = """
 import torch
@@ -55,29 +54,6 @@ def number():
 def broken():
     raise RuntimeError("first line\\nsecond line")
 """
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path) -> Callable[..., Ran]:
-    """Run the command with arguments, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), captured.out, captured.err)
-
-    return command
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from regionwise.apps.cli import main
+from running import Ran
 
 from .corpus import soft
 
@@ -26,29 +25,6 @@ def net():
     module[-1].weight.data *= 30
     return Classifier(module, Preprocessing(size=(32, 32), resize=None))
 """
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path) -> Callable[..., Ran]:
-    """Run the command with arguments, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), captured.out, captured.err)
-
-    return command
 
 
 @pytest.fixture

@@ -59,13 +59,17 @@ class Where:
         least, most = self.engine.counts()
         return most or least
 
+    @property
+    def threads(self) -> int:
+        """The threads of a worker."""
+        return max(1, int(self.engine.cpus)) if self.engine.ray else torch.get_num_threads()
+
     @contextmanager
     def as_a_worker(self) -> Iterator[None]:
         """Take as many threads as a worker has."""
         before = torch.get_num_threads()
         try:
-            if self.engine.ray:
-                torch.set_num_threads(max(1, int(self.engine.cpus)))
+            torch.set_num_threads(self.threads)
             yield
         finally:
             torch.set_num_threads(before)
@@ -75,8 +79,7 @@ class Where:
         device = self.asked
         if self.here != self.asked:
             device = f"{self.here}, for want of {self.asked} here: it says nothing of that"
-        threads = max(1, int(self.engine.cpus)) if self.engine.ray else torch.get_num_threads()
-        counted = f"{threads} thread{'s' * (threads != 1)}"
+        counted = f"{self.threads} thread{'s' * (self.threads != 1)}"
         assumed = (
             f"Assumed: every worker has a device and {counted} like these for itself"
             f" (this machine has {os.cpu_count()} cores); images and storage as those measured."

@@ -49,18 +49,3 @@ def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
         with suppress(OSError):  # holds what somebody else put there
             folder.rmdir()
         raise
-
-
-def remove_stale(folder: Path, *names: str) -> None:
-    """Remove what an earlier run wrote last, before anything of this run is written.
-
-    Raises:
-        OutputError: a file cannot be removed.
-    """
-    for name in names:
-        try:
-            (folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot replace {str(folder / name)!r}: {error.strerror or error}"
-            ) from error
